@@ -1,0 +1,175 @@
+// Package kv is the transaction layer: ordered keys and values under serializable transactions.
+//
+// Correctness rests on one mechanism, optimistic validation at commit. A transaction reads one snapshot and
+// records a footprint: every key and every key range it really consumed, absences included, each with the
+// columns it depended on. Commit succeeds only if nothing in the footprint was written after the snapshot.
+// Locks add nothing to correctness; they let writers of one row queue instead of collide.
+//
+// The interface is narrow on purpose (read version, conflict ranges, atomic commit), so that other ordered
+// transactional stores fit behind it. Every implementation must pass the suite in kv/conformance.
+package kv
+
+import (
+	"context"
+	"time"
+)
+
+// Version numbers the committed states of a store: a greater version includes all commits of a smaller one.
+type Version uint64
+
+// Store is an ordered key-value store with serializable transactions. It is safe for concurrent use.
+type Store interface {
+	// Begin starts a transaction that sees every commit acknowledged before the call.
+	Begin(ctx context.Context, o TxnOptions) (Txn, error)
+	// Caps tells the limits of this store. A transaction beyond them fails; it is never split.
+	Caps() Caps
+	// Close waits for running commits and closes the store. Open transactions fail with ErrUnavailable.
+	Close() error
+}
+
+// Caps are the limits of a store, in bytes unless said otherwise. Zero means no limit.
+type Caps struct {
+	KeyBytes   int
+	ValueBytes int
+	TxnBytes   int64         // buffered writes of one transaction
+	TxnAge     time.Duration // how long a snapshot may be kept
+}
+
+// TxnOptions are the properties of one transaction.
+type TxnOptions struct {
+	// ReadOnly transactions record no footprint, never fail validation, and refuse writes.
+	ReadOnly bool
+	// Newest starts from the newest sequenced state, which may not be durable yet, where the default is the
+	// newest durable one. It is for transactions that are run again after a conflict. Commit of such a
+	// transaction, and WaitDurable, return only when that state is durable.
+	Newest bool
+}
+
+// Reader reads one state of the store. The reads are recorded in the footprint of its transaction.
+type Reader interface {
+	// Get returns the value of key. The value must not be changed and stays valid until the transaction
+	// ends. cols are the columns the caller's result depends on; existence is always among them.
+	Get(ctx context.Context, key []byte, cols ColumnSet) (value []byte, ok bool, err error)
+	// Scan iterates over the pairs of a range in key order. What the iterator has passed over, not the
+	// whole range, goes into the footprint.
+	Scan(ctx context.Context, r KeyRange, o ScanOptions) Iterator
+}
+
+// Txn is one transaction. Only one goroutine may use it at a time, except that readers obtained from one
+// view may scan concurrently with each other.
+type Txn interface {
+	Reader // the current state: the snapshot under every own write
+
+	// View is the state as of now: later writes of the transaction do not show in it. It costs O(1).
+	// A statement reads through a view, so that it does not see its own writes.
+	View() Reader
+
+	// ReadVersion is the version of the snapshot.
+	ReadVersion() Version
+
+	// Observe records a read of key without doing it, for callers that know the value at ReadVersion.
+	Observe(key []byte, cols ColumnSet)
+	// ObserveRange is Observe for all keys of a range.
+	ObserveRange(r KeyRange, cols ColumnSet)
+
+	// Set writes a pair. cols are the columns whose values it changes: AllColumns for a new row.
+	// key and value are kept: the caller must not change them afterwards.
+	Set(key, value []byte, cols ColumnSet) error
+	// Delete removes a pair; removing an absent one is not an error. key is kept.
+	Delete(key []byte) error
+
+	// Lock takes row locks in the order given, waiting first come, first served, and holds them until the
+	// transaction ends. A lock protects a key, present or not. It fails with ErrLockNotAvailable,
+	// ErrLockSkipped, ErrDeadlock, or the context's error. If a key was written after the snapshot, it
+	// returns ErrStale with all locks held: the caller retracts its statement, calls Refresh, and starts
+	// the statement over.
+	Lock(ctx context.Context, keys [][]byte, m LockMode, w WaitPolicy) error
+
+	// Refresh moves the snapshot to the newest sequenced state if nothing in the footprint has changed
+	// since; otherwise it fails with ErrConflict and the transaction can only be rolled back.
+	Refresh(ctx context.Context) error
+
+	// WaitDurable returns when the snapshot's state is durable. No answer may leave the server before.
+	WaitDurable(ctx context.Context) error
+
+	// Savepoint marks the present writes and footprint. It costs O(1).
+	Savepoint() Mark
+	// RollbackTo undoes the writes made since the mark. The footprint stays, since results were seen.
+	RollbackTo(Mark)
+	// Retract undoes the writes and the reads since the mark: for a statement that starts over and has
+	// shown nothing to anyone.
+	Retract(Mark)
+
+	// Commit validates and makes the writes durable. It fails with ErrConflict, ErrTooLarge,
+	// ErrCommitUnknown or ErrUnavailable. The transaction is over in every case.
+	Commit(ctx context.Context) (Version, error)
+	// Rollback ends the transaction without effect. After Commit or Rollback it does nothing.
+	Rollback()
+}
+
+// Mark is a point in a transaction to go back to. Marks stay usable after RollbackTo an earlier or the
+// same mark only if they are not later than it.
+type Mark interface{}
+
+// Iterator walks a range. Key and Value are valid until the next call of Next or Close.
+type Iterator interface {
+	// Next moves to the next pair and reports whether there is one. The first call moves to the first.
+	Next() bool
+	Key() []byte
+	Value() []byte
+	// Err is the error that ended the iteration, nil at a plain end.
+	Err() error
+	// Close records what was consumed and frees the iterator. It must be called before the transaction ends.
+	Close() error
+}
+
+// KeyRange is the keys k with Start <= k < End. A nil End means no upper bound.
+type KeyRange struct{ Start, End []byte }
+
+// ScanOptions are the properties of a scan.
+type ScanOptions struct {
+	Reverse bool
+	// Columns the caller's result depends on; existence is always among them.
+	Columns ColumnSet
+	// KeysOnly allows the store to leave out the values.
+	KeysOnly bool
+	// Bulk tells that the scan will probably read the whole range.
+	Bulk bool
+}
+
+// PrefixRange is the range of all keys that begin with prefix.
+func PrefixRange(prefix []byte) KeyRange {
+	return KeyRange{Start: prefix, End: PrefixEnd(prefix)}
+}
+
+// PrefixEnd is the smallest key greater than all keys that begin with prefix, nil if there is none.
+func PrefixEnd(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			end := append([]byte(nil), prefix[:i+1]...)
+			end[i]++
+			return end
+		}
+	}
+	return nil
+}
+
+// LockMode is the strength of a row lock, named as in PostgreSQL.
+type LockMode uint8
+
+const (
+	LockKeyShare    LockMode = iota // FOR KEY SHARE: conflicts with LockUpdate only
+	LockShare                       // FOR SHARE: conflicts with LockNoKeyUpdate and LockUpdate
+	LockNoKeyUpdate                 // FOR NO KEY UPDATE, UPDATE of non-key columns
+	LockUpdate                      // FOR UPDATE, DELETE, insertion of a unique key
+)
+
+// WaitPolicy says what Lock does when it cannot have a lock at once.
+type WaitPolicy struct {
+	// NoWait fails with ErrLockNotAvailable at once.
+	NoWait bool
+	// SkipLocked fails with ErrLockSkipped at once; the caller leaves the row out.
+	SkipLocked bool
+	// Timeout fails with ErrLockNotAvailable when it has passed. Zero means none.
+	Timeout time.Duration
+}
