@@ -21,6 +21,9 @@ type Version uint64
 type Store interface {
 	// Begin starts a transaction that sees every commit acknowledged before the call.
 	Begin(ctx context.Context, o TxnOptions) (Txn, error)
+	// Discard removes a range of keys that no future transaction will reach, such as the rows of a dropped
+	// table. It is not transactional; open snapshots still see the keys. It may be done later.
+	Discard(ctx context.Context, r KeyRange) error
 	// Caps tells the limits of this store. A transaction beyond them fails; it is never split.
 	Caps() Caps
 	// Close waits for running commits and closes the store. Open transactions fail with ErrUnavailable.
