@@ -1,0 +1,64 @@
+package memkv
+
+import "holdfast/kv"
+
+// read is one entry of a footprint: the keys k with start <= k < end, without upper bound if unbounded.
+type read struct {
+	start, end string
+	unbounded  bool
+	point      bool // the range is one key
+	columns    kv.ColumnSet
+	retracted  bool // it has been taken out: its iterator must not go on
+}
+
+func pointRead(key []byte, cols kv.ColumnSet) *read {
+	return &read{start: string(key), end: string(key) + "\x00", point: true, columns: cols | kv.Existence}
+}
+
+func rangeRead(r kv.KeyRange, cols kv.ColumnSet) *read {
+	return &read{start: string(r.Start), end: string(r.End), unbounded: r.End == nil, columns: cols | kv.Existence}
+}
+
+func (r *read) contains(key string) bool { return key >= r.start && (r.unbounded || key < r.end) }
+
+// record adds r to the footprint.
+func (t *txn) record(r *read) {
+	if !t.options.ReadOnly {
+		t.footprint = append(t.footprint, r)
+	}
+}
+
+// validate compares every read with every write committed since the snapshot.
+func (t *txn) validate() error {
+	for _, c := range t.store.log {
+		if c.version <= t.snapshot.version {
+			continue
+		}
+		for key, columns := range c.writes {
+			for _, r := range t.footprint {
+				if !r.contains(key) || !r.columns.Meets(columns) {
+					continue
+				}
+				e := &kv.ConflictError{Start: []byte(r.start), Columns: r.columns & columns, Version: c.version}
+				if !r.point && !r.unbounded {
+					e.End = []byte(r.end)
+				} else if !r.point {
+					// No key bounds such a range; the written one is inside it and says more.
+					e.Start = []byte(key)
+				}
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// stale reports whether key was written after the snapshot.
+func (t *txn) stale(key string) bool {
+	for _, c := range t.store.log {
+		if _, ok := c.writes[key]; ok && c.version > t.snapshot.version {
+			return true
+		}
+	}
+	return false
+}

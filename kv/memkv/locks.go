@@ -1,0 +1,211 @@
+package memkv
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"holdfast/kv"
+)
+
+// lockQueue is the state of one locked key: who holds it, and who waits in which order.
+type lockQueue struct {
+	holders map[*txn]kv.LockMode // the strongest mode each transaction has
+	waiters []*waiter
+}
+
+// waiter is one waiting request.
+type waiter struct {
+	txn     *txn
+	key     string
+	mode    kv.LockMode
+	granted chan struct{} // closed with the grant
+}
+
+// conflicts is PostgreSQL's table of row-level locks. What a stronger mode conflicts with includes what a
+// weaker one does, so that the strongest mode a transaction has stands for all.
+func conflicts(a, b kv.LockMode) bool {
+	table := [4][4]bool{
+		kv.LockKeyShare:    {kv.LockUpdate: true},
+		kv.LockShare:       {kv.LockNoKeyUpdate: true, kv.LockUpdate: true},
+		kv.LockNoKeyUpdate: {kv.LockShare: true, kv.LockNoKeyUpdate: true, kv.LockUpdate: true},
+		kv.LockUpdate:      {kv.LockKeyShare: true, kv.LockShare: true, kv.LockNoKeyUpdate: true, kv.LockUpdate: true},
+	}
+	return table[a][b]
+}
+
+// Lock implements kv.Txn. Locks taken before a failing one stay held.
+func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitPolicy) error {
+	for _, key := range keys {
+		if err := t.lock(ctx, string(key), m, w); err != nil {
+			return err
+		}
+	}
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	for _, key := range keys {
+		if t.stale(string(key)) {
+			return fmt.Errorf("%w: %q", kv.ErrStale, key)
+		}
+	}
+	return nil
+}
+
+func (t *txn) lock(ctx context.Context, key string, m kv.LockMode, policy kv.WaitPolicy) error {
+	s := t.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if t.options.ReadOnly {
+		return kv.ErrReadOnly
+	}
+	q := s.locks[key]
+	if q == nil {
+		q = &lockQueue{holders: map[*txn]kv.LockMode{}}
+		s.locks[key] = q
+	}
+	held, upgrade := q.holders[t]
+	if upgrade && held >= m {
+		return nil
+	}
+	w := &waiter{txn: t, key: key, mode: m, granted: make(chan struct{})}
+	// Whoever has a lock already goes before those that have none, which may be waiting for that lock.
+	at := len(q.waiters)
+	if upgrade {
+		at = slices.IndexFunc(q.waiters, func(o *waiter) bool { _, has := q.holders[o.txn]; return !has })
+		if at < 0 {
+			at = len(q.waiters)
+		}
+	}
+	q.waiters = slices.Insert(q.waiters, at, w)
+	t.waiting = w
+	s.grant(key)
+
+	var refusal error
+	select {
+	case <-w.granted:
+		return nil
+	default:
+		switch {
+		case policy.NoWait:
+			refusal = kv.ErrLockNotAvailable
+		case policy.SkipLocked:
+			refusal = kv.ErrLockSkipped
+		case deadlocked(t):
+			refusal = kv.ErrDeadlock
+		default:
+			refusal = t.await(ctx, w, policy.Timeout)
+		}
+	}
+	if refusal == nil {
+		return nil
+	}
+	q.waiters = slices.DeleteFunc(q.waiters, func(o *waiter) bool { return o == w })
+	t.waiting = nil
+	s.grant(key)
+	return refusal
+}
+
+// await waits for the grant of w, without mu meanwhile. A grant that has come together with a reason to give
+// up wins.
+func (t *txn) await(ctx context.Context, w *waiter, timeout time.Duration) error {
+	var expired <-chan time.Time
+	if timeout > 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	var refusal error
+	t.store.mu.Unlock()
+	select {
+	case <-w.granted:
+	case <-ctx.Done():
+		refusal = ctx.Err()
+	case <-expired:
+		refusal = kv.ErrLockNotAvailable
+	case <-t.store.down:
+		refusal = unavailable()
+	}
+	t.store.mu.Lock()
+	if t.waiting != w {
+		return nil
+	}
+	return refusal
+}
+
+// blockers lists the transactions that w waits for: conflicting holders, and conflicting requests before it.
+func (s *Store) blockers(w *waiter) []*txn {
+	q := s.locks[w.key]
+	var out []*txn
+	for holder, mode := range q.holders {
+		if holder != w.txn && conflicts(mode, w.mode) {
+			out = append(out, holder)
+		}
+	}
+	for _, earlier := range q.waiters {
+		if earlier == w {
+			break
+		}
+		if conflicts(earlier.mode, w.mode) {
+			out = append(out, earlier.txn)
+		}
+	}
+	return out
+}
+
+// grant serves the queue of key: every request that nothing before it blocks gets its lock.
+func (s *Store) grant(key string) {
+	q := s.locks[key]
+	for i := 0; i < len(q.waiters); {
+		w := q.waiters[i]
+		if len(s.blockers(w)) > 0 {
+			i++
+			continue
+		}
+		q.waiters = slices.Delete(q.waiters, i, i+1)
+		if _, has := q.holders[w.txn]; !has {
+			w.txn.held = append(w.txn.held, key)
+		}
+		q.holders[w.txn] = w.mode
+		w.txn.waiting = nil
+		close(w.granted)
+	}
+	if len(q.holders) == 0 && len(q.waiters) == 0 {
+		delete(s.locks, key)
+	}
+}
+
+// unlockAll releases every lock of t.
+func (t *txn) unlockAll() {
+	for _, key := range t.held {
+		delete(t.store.locks[key].holders, t)
+		t.store.grant(key)
+	}
+	t.held = nil
+}
+
+// deadlocked reports whether t waits, over others, for itself. Only a new request can close a cycle, so
+// looking once, from it, is enough.
+func deadlocked(t *txn) bool {
+	seen := map[*txn]bool{}
+	var reaches func(from *txn) bool
+	reaches = func(from *txn) bool {
+		if from.waiting == nil || seen[from] {
+			return false
+		}
+		seen[from] = true
+		for _, b := range t.store.blockers(from.waiting) {
+			if b == t || reaches(b) {
+				return true
+			}
+		}
+		return false
+	}
+	return reaches(t)
+}

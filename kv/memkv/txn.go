@@ -1,0 +1,254 @@
+package memkv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"holdfast/kv"
+
+	"github.com/tidwall/btree"
+)
+
+// write is the buffered state of one key.
+type write struct {
+	value   []byte
+	deleted bool
+	columns kv.ColumnSet // of all writes of the key that are in effect
+}
+
+// buffer holds a transaction's own writes. It is copied (on write, so at no cost) for every view and mark.
+type buffer = btree.Map[string, write]
+
+// errEnded is returned by what is called after Commit or Rollback.
+var errEnded = errors.New("memkv: the transaction has ended")
+
+// txn implements kv.Txn. Its fields are guarded by store.mu.
+type txn struct {
+	store     *Store
+	options   kv.TxnOptions
+	snapshot  state
+	writes    *buffer
+	bytes     int64 // of the keys and values in writes
+	footprint []*read
+	held      []string // keys with a lock of this transaction
+	waiting   *waiter  // the lock request it waits for, nil if none
+	doomed    error    // why only Rollback is left, nil if it is not
+	ended     bool
+}
+
+// mark implements kv.Mark.
+type mark struct {
+	writes *buffer
+	bytes  int64
+	reads  int // length of the footprint
+}
+
+// usable tells why the transaction cannot go on, nil if it can.
+func (t *txn) usable() error {
+	switch {
+	case t.ended:
+		return errEnded
+	case t.store.closed:
+		return unavailable()
+	}
+	return t.doomed
+}
+
+func (t *txn) ReadVersion() kv.Version {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return t.snapshot.version
+}
+
+func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return t.get(ctx, t.writes, key, cols)
+}
+
+func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return t.scan(ctx, t.writes.Copy(), r, o)
+}
+
+func (t *txn) View() kv.Reader {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return &view{txn: t, writes: t.writes.Copy()}
+}
+
+func (t *txn) Observe(key []byte, cols kv.ColumnSet) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.record(pointRead(key, cols))
+}
+
+func (t *txn) ObserveRange(r kv.KeyRange, cols kv.ColumnSet) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.record(rangeRead(r, cols))
+}
+
+func (t *txn) Set(key, value []byte, cols kv.ColumnSet) error {
+	if limit := t.store.options.ValueBytes; limit > 0 && len(value) > limit {
+		return fmt.Errorf("%w: value of %d bytes, the limit is %d", kv.ErrTooLarge, len(value), limit)
+	}
+	return t.put(key, write{value: value, columns: cols})
+}
+
+func (t *txn) Delete(key []byte) error {
+	return t.put(key, write{deleted: true, columns: kv.AllColumns})
+}
+
+func (t *txn) put(key []byte, w write) error {
+	s := t.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if t.options.ReadOnly {
+		return kv.ErrReadOnly
+	}
+	if limit := s.options.KeyBytes; limit > 0 && len(key) > limit {
+		return fmt.Errorf("%w: key of %d bytes, the limit is %d", kv.ErrTooLarge, len(key), limit)
+	}
+	bytes := t.bytes + int64(len(key)+len(w.value))
+	if old, ok := t.writes.Get(string(key)); ok {
+		w.columns |= old.columns
+		bytes -= int64(len(key) + len(old.value))
+	}
+	if limit := s.options.TxnBytes; limit > 0 && bytes > limit {
+		return fmt.Errorf("%w: transaction of %d bytes, the limit is %d", kv.ErrTooLarge, bytes, limit)
+	}
+	t.writes.Set(string(key), w)
+	t.bytes = bytes
+	return nil
+}
+
+func (t *txn) Savepoint() kv.Mark {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return mark{writes: t.writes.Copy(), bytes: t.bytes, reads: len(t.footprint)}
+}
+
+func (t *txn) RollbackTo(m kv.Mark) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	to := m.(mark)
+	t.writes, t.bytes = to.writes.Copy(), to.bytes
+}
+
+func (t *txn) Retract(m kv.Mark) {
+	t.RollbackTo(m)
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	for _, r := range t.footprint[m.(mark).reads:] {
+		r.retracted = true
+	}
+	t.footprint = t.footprint[:m.(mark).reads]
+}
+
+func (t *txn) Refresh(ctx context.Context) error {
+	s := t.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if t.options.ReadOnly {
+		return fmt.Errorf("%w: it has no footprint to refresh by", kv.ErrReadOnly)
+	}
+	if err := t.validate(); err != nil {
+		t.doomed = err
+		return err
+	}
+	t.snapshot = s.newest
+	return nil
+}
+
+func (t *txn) WaitDurable(ctx context.Context) error {
+	t.store.mu.Lock()
+	err, v := t.usable(), t.snapshot.version
+	t.store.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return t.store.waitDurable(ctx, v)
+}
+
+// Commit implements kv.Txn. A transaction that has written nothing needs no validation: its snapshot is its
+// place in the serial order.
+func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
+	s := t.store
+	s.mu.Lock()
+	version, err := t.sequence(ctx)
+	wrote := t.writes.Len() > 0
+	t.end()
+	if err != nil {
+		s.mu.Unlock()
+		return 0, err
+	}
+	s.commits.Add(1)
+	defer s.commits.Done()
+	s.mu.Unlock()
+	err = s.waitDurable(ctx, version)
+	if err != nil && wrote {
+		err = fmt.Errorf("%w: %v", kv.ErrCommitUnknown, err)
+	}
+	return version, err
+}
+
+// sequence validates and applies the writes, and returns the version that has to be durable.
+func (t *txn) sequence(ctx context.Context) (kv.Version, error) {
+	s := t.store
+	if err := t.usable(); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if t.writes.Len() == 0 {
+		return t.snapshot.version, nil
+	}
+	if err := t.validate(); err != nil {
+		return 0, err
+	}
+	next := state{version: s.newest.version + 1, data: s.newest.data.Copy()}
+	written := map[string]kv.ColumnSet{}
+	t.writes.Scan(func(key string, w write) bool {
+		if w.deleted {
+			next.data.Delete(key)
+		} else {
+			next.data.Set(key, w.value)
+		}
+		written[key] = w.columns
+		return true
+	})
+	s.newest = next
+	s.log = append(s.log, commit{version: next.version, writes: written})
+	s.sync()
+	return next.version, nil
+}
+
+func (t *txn) Rollback() {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.end()
+}
+
+// end releases the locks and forgets the transaction.
+func (t *txn) end() {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	delete(t.store.open, t)
+	t.unlockAll()
+	t.store.trim()
+}
