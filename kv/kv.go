@@ -26,7 +26,8 @@ type Store interface {
 	Discard(ctx context.Context, r KeyRange) error
 	// Caps tells the limits of this store. A transaction beyond them fails; it is never split.
 	Caps() Caps
-	// Close waits for running commits and closes the store. Open transactions fail with ErrUnavailable.
+	// Close waits for running commits and closes the store. Open transactions, and Begin, fail with
+	// ErrUnavailable, also those that wait for a lock. Closing again does nothing.
 	Close() error
 }
 
@@ -51,7 +52,9 @@ type TxnOptions struct {
 // Reader reads one state of the store. The reads are recorded in the footprint of its transaction.
 type Reader interface {
 	// Get returns the value of key. The value must not be changed and stays valid until the transaction
-	// ends. cols are the columns the caller's result depends on; existence is always among them.
+	// ends. cols are the columns the caller's result depends on; existence is always among them. An own
+	// write settles the columns it names, so that only the others, none for a new or deleted row, go into
+	// the footprint. (A scan records its range whatever own writes lie in it.)
 	Get(ctx context.Context, key []byte, cols ColumnSet) (value []byte, ok bool, err error)
 	// Scan iterates over the pairs of a range in key order. What the iterator has passed over, not the
 	// whole range, goes into the footprint.
@@ -64,7 +67,8 @@ type Txn interface {
 	Reader // the current state: the snapshot under every own write
 
 	// View is the state as of now: later writes of the transaction do not show in it. It costs O(1).
-	// A statement reads through a view, so that it does not see its own writes.
+	// A statement reads through a view, so that it does not see its own writes. A view stays usable after
+	// Refresh and shows the new snapshot under the same own writes.
 	View() Reader
 
 	// ReadVersion is the version of the snapshot.
@@ -76,6 +80,7 @@ type Txn interface {
 	ObserveRange(r KeyRange, cols ColumnSet)
 
 	// Set writes a pair. cols are the columns whose values it changes: AllColumns for a new row.
+	// Writes of one key add up: what is committed has changed the union of their columns.
 	// key and value are kept: the caller must not change them afterwards.
 	Set(key, value []byte, cols ColumnSet) error
 	// Delete removes a pair; removing an absent one is not an error. key is kept.
@@ -85,11 +90,17 @@ type Txn interface {
 	// transaction ends. A lock protects a key, present or not. It fails with ErrLockNotAvailable,
 	// ErrLockSkipped, ErrDeadlock, or the context's error. If a key was written after the snapshot, it
 	// returns ErrStale with all locks held: the caller retracts its statement, calls Refresh, and starts
-	// the statement over.
+	// the statement over. Locks taken before one that failed stay held as well.
+	//
+	// A request waits for the holders it conflicts with and for the earlier requests it conflicts with. One
+	// that makes a lock stronger goes before those that have no lock on the key. A read-only transaction
+	// takes no locks: ErrReadOnly.
 	Lock(ctx context.Context, keys [][]byte, m LockMode, w WaitPolicy) error
 
 	// Refresh moves the snapshot to the newest sequenced state if nothing in the footprint has changed
-	// since; otherwise it fails with ErrConflict and the transaction can only be rolled back.
+	// since; otherwise it fails with ErrConflict and the transaction can only be rolled back. What open
+	// iterators have passed over counts as read; they go on in the new snapshot. A read-only transaction has
+	// no footprint to go by: ErrReadOnly.
 	Refresh(ctx context.Context) error
 
 	// WaitDurable returns when the snapshot's state is durable. No answer may leave the server before.
@@ -104,9 +115,12 @@ type Txn interface {
 	Retract(Mark)
 
 	// Commit validates and makes the writes durable. It fails with ErrConflict, ErrTooLarge,
-	// ErrCommitUnknown or ErrUnavailable. The transaction is over in every case.
+	// ErrCommitUnknown or ErrUnavailable, or with the context's error if that ended before anything was
+	// sequenced. The transaction is over in every case. One whose writes are none, or all undone, never
+	// conflicts: its snapshot is its place in the serial order, and its read version is returned.
 	Commit(ctx context.Context) (Version, error)
-	// Rollback ends the transaction without effect. After Commit or Rollback it does nothing.
+	// Rollback ends the transaction without effect. After Commit or Rollback it does nothing; every other
+	// call then fails with some error.
 	Rollback()
 }
 
