@@ -1,0 +1,113 @@
+// Package funcs is the registry of built-in functions, operators, casts and aggregates, and PostgreSQL's
+// rules for choosing among them. The type resolver, pg_proc, pg_operator and pg_cast all read this one
+// table, so what can be called is what the catalog shows.
+//
+// Scalar functions are kernels over vectors, most of them lifted from an ordinary typed Go function.
+package funcs
+
+import (
+	"context"
+
+	"holdfast/sql/types"
+)
+
+// Func is one function, identified by its OID, which is PostgreSQL's where PostgreSQL has the function.
+type Func struct {
+	OID        types.OID
+	Name       string
+	Args       []*types.Type // declared types; may be polymorphic
+	Variadic   bool          // the last of Args is an array that gathers the remaining arguments ("any": gathers nothing)
+	Defaults   int           // how many of the last arguments may be left out; the kernel then sees fewer
+	Result     *types.Type
+	Kind       byte // 'f' function, 'a' aggregate, 'w' window
+	ReturnsSet bool
+	Strict     bool // NULL in, NULL out; the kernel is never called for such rows
+	Volatility byte // 'i', 's', 'v'
+	OutNames   []string
+	OutTypes   []*types.Type // columns of a function with several results
+
+	Kernel Kernel                                                 // scalar functions
+	NewAgg func(args []*types.Type, result *types.Type) Aggregate // aggregates; args and result are concrete
+	Rows   RowsFunc                                               // set-returning functions
+}
+
+// Kernel computes a function for the given rows of its arguments into out, at the same positions. out has
+// room for all of them, its type set, and no NULLs. Arguments may be Const vectors. For a strict function
+// the rows given have no NULL argument.
+type Kernel func(ctx *Ctx, args []*types.Vec, rows types.Rows, out *types.Vec) error
+
+// RowsFunc starts a set-returning function on one row of arguments. next returns the next result row,
+// of one Datum or one per OutTypes, or nil at the end; the slice is valid until the next call.
+type RowsFunc func(ctx *Ctx, args []types.Datum) (next func() ([]types.Datum, error), err error)
+
+// Aggregate holds the running states of one aggregate for many groups, numbered from 0.
+type Aggregate interface {
+	// Grow makes room for groups 0 .. n-1; new ones are empty.
+	Grow(n int)
+	// Add feeds rows: rows.Sel[k] (or k) belongs to groups[k]. NULL handling is the aggregate's own.
+	Add(ctx *Ctx, args []*types.Vec, rows types.Rows, groups []int32) error
+	// Result is the value of a group so far.
+	Result(ctx *Ctx, group int) (types.Datum, error)
+	// Bytes is the memory held, about.
+	Bytes() int64
+}
+
+// Ctx is what functions may know of where they run.
+type Ctx struct {
+	context.Context
+	Env     *types.Env
+	Session Session // nil where there is no session, as in constant folding at a distance
+}
+
+// Session is the part of a session that functions see.
+type Session interface {
+	TransactionTime() int64 // µs since 2000-01-01 UTC
+	StatementTime() int64
+	CurrentUser() string
+	SessionUser() string
+	Database() string
+	SearchPath() []string // schemas searched, implicit ones excluded
+	Setting(name string) (value string, ok bool)
+	SetSetting(name, value string, local bool) error
+	BackendPID() int32
+	NextVal(seq types.OID) (int64, error)
+	CurrVal(seq types.OID) (int64, error)
+	LastVal() (int64, error)
+	SetVal(seq types.OID, value int64, called bool) error
+	// Catalog is the *catalog.Snapshot of the transaction, for system functions, which live in sql/catalog.
+	Catalog() any
+	// Float is the next of the session's random numbers, in [0, 1).
+	Float() float64
+	Seed(float64)
+}
+
+// Operator is one operator. Unary operators have a nil Left.
+type Operator struct {
+	OID         types.OID
+	Name        string
+	Left, Right *types.Type
+	Result      *types.Type
+	Func        *Func
+	Commutator  string // operator names; "" if none
+	Negator     string
+	// Strategy of the operator in the default btree order: 1 <, 2 <=, 3 =, 4 >=, 5 >; 0 if none.
+	Strategy int
+	Hashable bool // an = that agrees with types.Hash
+}
+
+// CastContext is where a cast may be applied.
+type CastContext byte
+
+const (
+	CastExplicit   CastContext = 'e'
+	CastAssignment CastContext = 'a'
+	CastImplicit   CastContext = 'i'
+)
+
+// Cast converts between two types. A nil Func with Binary set relabels; with InOut set it goes through text.
+type Cast struct {
+	Source, Target *types.Type
+	Context        CastContext
+	Func           *Func
+	Binary, InOut  bool
+}
