@@ -25,6 +25,11 @@ type Func struct {
 	Volatility byte // 'i', 's', 'v'
 	OutNames   []string
 	OutTypes   []*types.Type // columns of a function with several results
+	ArgNames   []string      // names of Args for name => value, nil if they have none
+	// DefaultValues are the values of the last Defaults arguments, for a call that names arguments and leaves
+	// out one before them; nil for a function that cannot be called so.
+	DefaultValues []types.Datum
+	Source        string // pg_proc.prosrc
 
 	Kernel Kernel                                                 // scalar functions
 	NewAgg func(args []*types.Type, result *types.Type) Aggregate // aggregates; args and result are concrete
