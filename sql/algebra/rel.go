@@ -39,10 +39,13 @@ type Query struct {
 	Volatile, Writes bool
 }
 
-// OutputColumn is a column of the result.
+// OutputColumn is a column of the result. Table and Number are the table or view, and its attribute, that it
+// comes from unchanged, as RowDescription tells; 0 if none. (Column.Table is never a view.)
 type OutputColumn struct {
-	ID   ColID
-	Name string
+	ID     ColID
+	Name   string
+	Table  catalog.OID
+	Number int16
 }
 
 // NewColumn adds a column and returns its ID.
