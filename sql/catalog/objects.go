@@ -29,6 +29,7 @@ type Schema struct {
 	Name    string
 	Owner   OID
 	Comment string
+	Changed uint64
 }
 
 // RelKind is pg_class.relkind.
@@ -39,6 +40,8 @@ const (
 	KindView     RelKind = 'v'
 	KindSequence RelKind = 'S'
 	KindIndex    RelKind = 'i'
+	// KindComposite is the pg_class row of a composite type. Such a relation is part of a UserType.
+	KindComposite RelKind = 'c'
 )
 
 // Table is a relation with columns: a table, a view, a sequence, or a virtual relation of the system.
@@ -85,6 +88,10 @@ type Column struct {
 	Missing   types.Datum
 	Collation string
 	Comment   string
+	// Uses are the columns of the table that a generated column is made from.
+	Uses []int16
+	// DependsOn are the objects that Default or Generated uses: sequences.
+	DependsOn []OID
 }
 
 // Index is an index over a Table. Its keys are Storage, the key columns, and, unless it is unique with all
@@ -102,8 +109,10 @@ type Index struct {
 	Keys             []IndexKey
 	Include          []int16
 	Predicate        string // SQL of a partial index's condition, "" if none
-	Constraint       OID    // the constraint it enforces, 0 if none
-	Comment          string
+	// Uses are the columns that the expressions and the predicate read.
+	Uses       []int16
+	Constraint OID // the constraint it enforces, 0 if none
+	Comment    string
 	// Invalid indexes are maintained and not read: they are being built.
 	Invalid bool
 }
@@ -193,6 +202,12 @@ type Role struct {
 	Name      string
 	Superuser bool
 	Login     bool
+	Inherit   bool
+	CreateDB  bool
+	// Password is the SCRAM-SHA-256 verifier in PostgreSQL's form, "" if there is none.
+	Password string
+	Comment  string
+	Changed  uint64
 }
 
 // Column returns the live column of that name, nil if there is none.
