@@ -1,0 +1,124 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"holdfast/kv"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/funcs"
+	"holdfast/sql/types"
+)
+
+// Ctx is one execution of a statement. Only one goroutine may use it at a time. The context inside is canceled with a
+// cause (context.WithCancelCause) that is an *errs.Error: see ErrStatementTimeout.
+type Ctx struct {
+	funcs.Ctx
+	// Reader is the statement's view: what plans read. It does not show the statement's own writes.
+	Reader kv.Reader
+	// Txn takes writes and locks, and shows the present state.
+	Txn kv.Txn
+	// Params are the values of $1, ..
+	Params  []types.Datum
+	Catalog *catalog.Snapshot
+	// WorkMem is how many bytes one operator may hold before it goes to temporary files. 0: no limit.
+	WorkMem int64
+	// TempDir is the folder for temporary files; "": the system's.
+	TempDir string
+	// LockTimeout is the setting lock_timeout; 0: none.
+	LockTimeout time.Duration
+	// Notice sends a notice or warning to the client; nil: dropped.
+	Notice func(*errs.Error)
+	// Transitions are the rows changed by the statement (or transaction), by table, for TransitionScan.
+	Transitions map[catalog.OID]*Transition
+}
+
+// Transition holds the rows that a statement has changed in one table. The columns of its buffers are the table's
+// by attribute number - 1, dropped ones included, followed by the row key as it is under catalog.RowKeyNumber.
+type Transition struct {
+	Table *catalog.Table
+	Old   *RowBuffer // deleted rows, and old images of updated ones
+	New   *RowBuffer // inserted rows, and new images of updated ones
+}
+
+// NewTransition makes an empty transition of a table.
+func NewTransition(t *catalog.Table) *Transition {
+	ts := make([]*types.Type, len(t.Columns)+1)
+	for i, c := range t.Columns {
+		ts[i] = c.Type
+	}
+	ts[len(t.Columns)] = types.Bytea
+	return &Transition{Table: t, Old: NewRowBuffer(ts), New: NewRowBuffer(ts)}
+}
+
+// Causes of cancellation, PostgreSQL's words.
+var (
+	ErrStatementTimeout = errs.New(errs.QueryCanceled, "canceling statement due to statement timeout")
+	ErrUserRequest      = errs.New(errs.QueryCanceled, "canceling statement due to user request")
+)
+
+// Canceled returns why the execution was canceled, nil if it was not. Operators call it once per batch.
+func (c *Ctx) Canceled() error {
+	if c.Ctx.Context == nil || c.Err() == nil {
+		return nil
+	}
+	cause := context.Cause(c)
+	var e *errs.Error
+	if errors.As(cause, &e) {
+		return e
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return ErrStatementTimeout
+	}
+	return ErrUserRequest
+}
+
+// Error makes of an error that kv returned the one to report: the cause if it was a cancellation.
+func (c *Ctx) Error(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if e := c.Canceled(); e != nil {
+			return e
+		}
+	}
+	return err
+}
+
+// Warn sends a notice if there is anyone to hear it.
+func (c *Ctx) Warn(e *errs.Error) {
+	if c.Notice != nil {
+		c.Notice(e)
+	}
+}
+
+// Memory accounts for what one operator holds, in bytes, about. The zero Memory has no limit.
+type Memory struct {
+	limit, used, peak int64
+}
+
+// Reset empties the account and sets the limit.
+func (m *Memory) Reset(ctx *Ctx) { *m = Memory{limit: ctx.WorkMem} }
+
+// Grow adds n bytes and reports whether all still fits: if not, the operator spills or fails with Exceeded.
+func (m *Memory) Grow(n int64) bool {
+	m.used += n
+	m.peak = max(m.peak, m.used)
+	return m.limit == 0 || m.used <= m.limit
+}
+
+// Release takes n bytes off.
+func (m *Memory) Release(n int64) { m.used -= n }
+
+// Used is what is held now, Peak the most that ever was.
+func (m *Memory) Used() int64 { return m.used }
+
+// Peak is the most that was held at one time.
+func (m *Memory) Peak() int64 { return m.peak }
+
+// Exceeded is the error of an operator that cannot go on within work_mem.
+func (m *Memory) Exceeded(what string) error {
+	return errs.New(errs.OutOfMemory, "out of memory").
+		WithDetail("%s needs more than the %d kB of work_mem.", what, m.limit>>10).
+		WithHint("Raise work_mem for this session.")
+}
