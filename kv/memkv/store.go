@@ -63,6 +63,8 @@ type Store struct {
 	crashed bool
 }
 
+var _ kv.Store = (*Store)(nil)
+
 // New returns an empty store.
 func New(o Options) *Store {
 	return &Store{
@@ -92,6 +94,40 @@ func (s *Store) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 	}
 	s.open[t] = struct{}{}
 	return t, nil
+}
+
+// Discard implements kv.Store. States are never changed, so it replaces those that are yet to be seen.
+func (s *Store) Discard(ctx context.Context, r kv.KeyRange) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return unavailable()
+	}
+	bounds := rangeRead(r, kv.AllColumns)
+	for _, st := range []*state{&s.newest, &s.durable} {
+		old := st.data
+		st.data = old.Copy()
+		old.Scan(func(key string, _ []byte) bool {
+			if bounds.contains(key) {
+				st.data.Delete(key)
+			}
+			return true
+		})
+	}
+	return nil
+}
+
+// Waiters is the number of requests that wait for a lock on key, for tests that must not go on before.
+func (s *Store) Waiters(key []byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.locks[string(key)]; q != nil {
+		return len(q.waiters)
+	}
+	return 0
 }
 
 // Caps implements kv.Store.

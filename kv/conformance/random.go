@@ -1,0 +1,4 @@
+package conformance
+
+// randomScenarios: histories and interleavings nobody has thought of.
+var randomScenarios []scenario
