@@ -28,8 +28,7 @@ func Equal(a, b Scalar) bool {
 		return ok && a.Func == b.Func && a.T == b.T && a.VariadicAt == b.VariadicAt && equalAll(a.Args, b.Args)
 	case *Cast:
 		b, ok := b.(*Cast)
-		return ok && a.T == b.T && (a.Cast == b.Cast || a.Cast != nil && b.Cast != nil && *a.Cast == *b.Cast) &&
-			a.Explicit == b.Explicit && Equal(a.Arg, b.Arg)
+		return ok && a.T == b.T && a.Explicit == b.Explicit && Equal(a.Arg, b.Arg)
 	case *And:
 		b, ok := b.(*And)
 		return ok && equalAll(a.Args, b.Args)

@@ -31,21 +31,27 @@ type T struct {
 func (t T) Type() *types.Type { return t.Typ }
 func (t T) Mod() int32        { return t.M }
 
+// Place is where something stands in the statement's text: its byte offset + 1; 0 if unknown.
+type Place int32
+
 type (
 	// Const is a constant.
 	Const struct {
 		T
 		Value types.Datum
+		Place Place
 	}
 	// Param is parameter $Number, from 1, of the statement.
 	Param struct {
 		T
 		Number int
+		Place  Place
 	}
 	// Col is a column, of the input or, correlated, of an outer query.
 	Col struct {
 		T
-		ID ColID
+		ID    ColID
+		Place Place
 	}
 	// Call applies a scalar function. Arguments have exactly the types the function takes. Op is the
 	// operator's name if it was written as one, for printing.
@@ -54,8 +60,10 @@ type (
 		Func       *funcs.Func
 		Args       []Scalar
 		Op         string
-		VariadicAt int // index in Args from which arguments were gathered, -1 if none
+		VariadicAt int // index in Args of the array that arguments were gathered into, -1 if none
 		Pos        int // byte offset in the statement's text, -1 if unknown
+		// Form is how it was written, for printing: by SQL syntax as EXTRACT(..), or as current_date and the like.
+		Form CallForm
 	}
 	// Cast converts its argument, then applies the modifier. Implicit ones are not printed.
 	Cast struct {
@@ -160,6 +168,15 @@ type (
 		Op    string
 		Not   bool // NOT IN
 	}
+)
+
+// CallForm is how a Call was written.
+type CallForm uint8
+
+const (
+	PlainForm CallForm = iota
+	SQLForm
+	KeywordForm
 )
 
 // SubqueryKind is the kind of a Subquery.
