@@ -1,6 +1,10 @@
 package kv
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // The errors of a store. They are returned wrapped with detail; test with errors.Is.
 var (
@@ -39,3 +43,30 @@ func (e *ConflictError) Error() string { return ErrConflict.Error() }
 
 // Unwrap makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Unwrap() error { return ErrConflict }
+
+// DeadlockError is an ErrDeadlock that names the cycle: each waiter waits for the next one's lock, the last one
+// for the first one's. The first is the transaction that gets the error.
+type DeadlockError struct{ Waits []LockWait }
+
+// LockWait is one transaction's waiting for another.
+type LockWait struct {
+	Waiter, Holder uint64 // TxnOptions.Owner of both
+	Key            []byte
+	Mode           LockMode // that is asked for
+}
+
+func (e *DeadlockError) Error() string {
+	var b strings.Builder
+	b.WriteString(ErrDeadlock.Error())
+	for i, w := range e.Waits {
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		fmt.Fprintf(&b, "%s%d waits for %s of %x, blocked by %d", sep, w.Waiter, w.Mode, w.Key, w.Holder)
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is(err, ErrDeadlock) true.
+func (e *DeadlockError) Unwrap() error { return ErrDeadlock }

@@ -47,6 +47,9 @@ type TxnOptions struct {
 	// newest durable one. It is for transactions that are run again after a conflict. Commit of such a
 	// transaction, and WaitDurable, return only when that state is durable.
 	Newest bool
+	// Owner names the client in a DeadlockError, for instance by its process ID. The store attaches no
+	// meaning to it.
+	Owner uint64
 }
 
 // Reader reads one state of the store. The reads are recorded in the footprint of its transaction.
@@ -180,6 +183,10 @@ const (
 	LockNoKeyUpdate                 // FOR NO KEY UPDATE, UPDATE of non-key columns
 	LockUpdate                      // FOR UPDATE, DELETE, insertion of a unique key
 )
+
+func (m LockMode) String() string {
+	return [...]string{"key share lock", "share lock", "no key update lock", "update lock"}[m]
+}
 
 // WaitPolicy says what Lock does when it cannot have a lock at once.
 type WaitPolicy struct {

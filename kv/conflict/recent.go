@@ -1,0 +1,463 @@
+package conflict
+
+import (
+	"bytes"
+	"slices"
+	"sort"
+	"sync"
+
+	"holdfast/kv"
+	"holdfast/kv/internal/arena"
+)
+
+// DefaultRecentKeys is the default bound of the single keys a Recent keeps; at about 150 bytes each, 20 MB.
+const DefaultRecentKeys = 128 << 10
+
+// Bounds of the coarse part.
+const (
+	maxRuns     = 32       // runs; a check looks at each that is newer than the snapshot
+	maxRunKeys  = 64 << 10 // intervals of all runs together
+	BulkWrites  = 256      // a commit of more writes than this becomes a run of its own
+	maxBulkRun  = 8 << 10  // intervals of such a run
+	leafEntries = 64       // entries of a leaf before it is split
+)
+
+// Recent is the index of recent writes: which keys were written at which version, and which columns of them.
+// It answers whether anything in a range was written after a snapshot. The oldest snapshot anyone can still
+// ask about is the horizon; what is older is trimmed.
+//
+// New writes are kept by key, in a sorted list of leaves, each with the greatest version in it, so that a range
+// over many old writes is passed over quickly. (A balanced tree with versions in its nodes would do better
+// beyond a million keys; below the bound, two levels are as fast and half the code.) A key has its two latest
+// writes with different columns; an older third is merged into the second, and writes whose columns a later
+// one covers are dropped, as no snapshot can tell them apart.
+//
+// When a transaction keeps the horizon back, the keys reach their bound. Then the older half becomes a run: an
+// immutable sorted list of intervals. Commits with many writes become runs at once, prepared by their own
+// goroutine. Runs are merged, and their intervals joined with neighbours, to stay within the bound of all runs.
+// Transactions that are newer than a run do not look at it, so that only the old transaction pays with
+// conflicts that are none. Nothing is ever forgotten before the horizon has passed it.
+//
+// Writers (Add, AddRun, Trim) must hold the lock of Lock; Check and Written take it shared. Only one goroutine
+// adds, in the order of versions.
+type Recent struct {
+	mu     sync.RWMutex
+	leaves []leaf
+	size   int        // entries in leaves
+	newest kv.Version // of all writes
+
+	// queue has each entry of the leaves once, in the order of insertion. Whoever reaches its head and has been
+	// written again since goes to the end.
+	queue []queued
+	head  int
+
+	runs []run // in order of their latest versions
+
+	keys  arena.Arena
+	bound int // of size
+
+	coarsenings uint64
+}
+
+type leaf struct {
+	first   []byte // key of the first entry
+	newest  kv.Version
+	entries []entry
+}
+
+// entry is one key with its latest writes: latest.version > earlier.version, and the columns are disjoint.
+type entry struct {
+	key             []byte
+	latest, earlier write
+}
+
+type write struct {
+	version kv.Version
+	columns kv.ColumnSet
+}
+
+type queued struct {
+	key     []byte
+	version kv.Version
+}
+
+// run is an immutable list of disjoint intervals in order of their keys.
+type run struct {
+	newest    kv.Version
+	intervals []Interval
+}
+
+// NewRecent returns an empty index that keeps up to bound single keys; 0 means DefaultRecentKeys.
+func NewRecent(bound int) *Recent {
+	if bound == 0 {
+		bound = DefaultRecentKeys
+	}
+	return &Recent{bound: bound}
+}
+
+// Lock excludes all readers. It must be held while writes are added.
+func (r *Recent) Lock() { r.mu.Lock() }
+
+// Unlock ends Lock.
+func (r *Recent) Unlock() { r.mu.Unlock() }
+
+// Stats are counts of a Recent at one moment.
+type Stats struct {
+	Keys         int // single keys
+	Runs         int
+	RunIntervals int
+	Coarsenings  uint64 // times keys were made ranges, since the start
+}
+
+// Stats returns the present counts.
+func (r *Recent) Stats() Stats {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := Stats{Keys: r.size, Runs: len(r.runs), Coarsenings: r.coarsenings}
+	for i := range r.runs {
+		s.RunIntervals += len(r.runs[i].intervals)
+	}
+	return s
+}
+
+// Add records a write at version v, which is not smaller than any before. The caller holds the lock.
+func (r *Recent) Add(key []byte, cols kv.ColumnSet, v kv.Version) {
+	r.newest = v
+	l := r.leafOf(key)
+	if l < 0 {
+		r.leaves = append(r.leaves, leaf{entries: make([]entry, 0, leafEntries)})
+		l = 0
+	}
+	lf := &r.leaves[l]
+	lf.newest = v
+	i, found := lf.find(key)
+	if found {
+		lf.entries[i].add(write{v, cols})
+		return
+	}
+	own := r.keys.Copy(key)
+	if len(lf.entries) == leafEntries {
+		l, i = r.split(l, i)
+		lf = &r.leaves[l]
+	}
+	lf.entries = slices.Insert(lf.entries, i, entry{key: own, latest: write{v, cols}})
+	lf.newest = v
+	lf.first = lf.entries[0].key
+	r.size++
+	r.queue = append(r.queue, queued{own, v})
+	if r.size > r.bound {
+		r.coarsenOldest()
+	}
+}
+
+// add puts w before the writes of the entry.
+func (e *entry) add(w write) {
+	if e.latest.version == w.version {
+		e.latest.columns |= w.columns
+		e.earlier.columns &^= w.columns
+		return
+	}
+	rest := e.latest.columns &^ w.columns
+	older := e.earlier.columns &^ w.columns
+	switch {
+	case rest != 0:
+		e.earlier = write{e.latest.version, rest | older}
+	case older == 0:
+		e.earlier = write{}
+	default:
+		e.earlier.columns = older
+	}
+	e.latest = w
+}
+
+// after reports the write of cols later than version since, if there is one.
+func (e *entry) after(since kv.Version, cols kv.ColumnSet) (write, bool) {
+	if e.latest.version > since && e.latest.columns.Meets(cols) {
+		return e.latest, true
+	}
+	if e.earlier.version > since && e.earlier.columns.Meets(cols) {
+		return e.earlier, true
+	}
+	return write{}, false
+}
+
+// split makes room in leaf l and returns where position i of it is now. A key beyond the end of the last leaf
+// starts a new one, so that ascending keys leave full leaves behind.
+func (r *Recent) split(l, i int) (int, int) {
+	lf := &r.leaves[l]
+	at := leafEntries / 2
+	if l == len(r.leaves)-1 && i == leafEntries {
+		at = i
+	}
+	right := leaf{newest: lf.newest, entries: append(make([]entry, 0, leafEntries), lf.entries[at:]...)}
+	clear(lf.entries[at:])
+	lf.entries = lf.entries[:at]
+	if len(right.entries) > 0 {
+		right.first = right.entries[0].key
+	}
+	r.leaves = slices.Insert(r.leaves, l+1, right)
+	if i >= at {
+		return l + 1, i - at
+	}
+	return l, i
+}
+
+// leafOf returns the leaf whose range includes key, -1 if there are no leaves.
+func (r *Recent) leafOf(key []byte) int {
+	n := sort.Search(len(r.leaves), func(i int) bool { return bytes.Compare(r.leaves[i].first, key) > 0 })
+	if n == 0 && len(r.leaves) > 0 {
+		return 0
+	}
+	return n - 1
+}
+
+// find returns the position of the first entry not below key, and whether it is key.
+func (l *leaf) find(key []byte) (int, bool) {
+	low, high := 0, len(l.entries)
+	for low < high {
+		middle := int(uint(low+high) / 2)
+		if bytes.Compare(l.entries[middle].key, key) < 0 {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, low < len(l.entries) && bytes.Equal(l.entries[low].key, key)
+}
+
+// AddRun records many writes of one version, as returned by Bulk. The caller holds the lock.
+func (r *Recent) AddRun(intervals []Interval, v kv.Version) {
+	if len(intervals) == 0 {
+		return
+	}
+	for i := range intervals {
+		intervals[i].Version = v
+	}
+	r.newest = v
+	r.addRun(run{newest: v, intervals: intervals})
+}
+
+// Bulk prepares the writes of a large commit for AddRun. The intervals keep their keys.
+func Bulk(intervals []Interval) []Interval { return Coarse(intervals, maxBulkRun) }
+
+func (r *Recent) addRun(n run) {
+	at := len(r.runs)
+	for at > 0 && r.runs[at-1].newest > n.newest {
+		at--
+	}
+	r.runs = slices.Insert(r.runs, at, n)
+	total := 0
+	for i := range r.runs {
+		total += len(r.runs[i].intervals)
+	}
+	if len(r.runs) > maxRuns || total > maxRunKeys {
+		r.mergeRuns()
+	}
+}
+
+// mergeRuns makes the older half of the runs one.
+func (r *Recent) mergeRuns() {
+	n := max(1, len(r.runs)/2)
+	var all []Interval
+	for i := range r.runs[:n] {
+		all = append(all, r.runs[i].intervals...)
+	}
+	merged := run{newest: r.runs[n-1].newest, intervals: Coarse(all, maxRunKeys/4)}
+	r.runs = slices.Replace(r.runs, 0, n, merged)
+	r.coarsenings++
+}
+
+// coarsenOldest makes the older half of the keys a run.
+func (r *Recent) coarsenOldest() {
+	r.coarsenings++
+	versions := make([]kv.Version, 0, r.size)
+	for i := range r.leaves {
+		for j := range r.leaves[i].entries {
+			versions = append(versions, r.leaves[i].entries[j].latest.version)
+		}
+	}
+	slices.Sort(versions)
+	limit := versions[len(versions)/2]
+	if limit == r.newest && versions[0] < limit {
+		// Half of the keys are of the version that is being added. Make the others a run.
+		limit = versions[sort.Search(len(versions), func(i int) bool { return versions[i] >= limit })-1]
+	}
+	var old []Interval
+	leaves := r.leaves
+	r.leaves, r.size = nil, 0
+	for i := range leaves {
+		for _, e := range leaves[i].entries {
+			if e.latest.version <= limit {
+				end := PointEnd(e.key)
+				old = append(old, Interval{Start: end[:len(e.key)], End: end,
+					Columns: e.latest.columns | e.earlier.columns, Version: e.latest.version})
+				continue
+			}
+			r.appendEntry(e)
+		}
+	}
+	queue := make([]queued, 0, r.size)
+	for _, q := range r.queue[r.head:] {
+		if l := r.leafOf(q.key); l >= 0 {
+			if _, found := r.leaves[l].find(q.key); found {
+				queue = append(queue, q)
+			}
+		}
+	}
+	r.queue, r.head = queue, 0
+	r.addRun(run{newest: limit, intervals: coarsen(old, maxRunKeys/4)})
+}
+
+// appendEntry adds an entry with the greatest key.
+func (r *Recent) appendEntry(e entry) {
+	n := len(r.leaves)
+	if n == 0 || len(r.leaves[n-1].entries) >= leafEntries*3/4 {
+		r.leaves = append(r.leaves, leaf{first: e.key, entries: make([]entry, 0, leafEntries)})
+		n++
+	}
+	l := &r.leaves[n-1]
+	l.entries = append(l.entries, e)
+	l.newest = max(l.newest, e.latest.version)
+	r.size++
+}
+
+// Trim forgets writes that are not later than horizon, some at a time. The caller holds the lock.
+func (r *Recent) Trim(horizon kv.Version, limit int) {
+	for ; limit > 0 && r.head < len(r.queue) && r.queue[r.head].version <= horizon; limit-- {
+		q := r.queue[r.head]
+		r.queue[r.head] = queued{}
+		r.head++
+		l := r.leafOf(q.key)
+		i, _ := r.leaves[l].find(q.key)
+		if e := &r.leaves[l].entries[i]; e.latest.version > horizon {
+			r.queue = append(r.queue, queued{q.key, e.latest.version})
+			continue
+		}
+		r.remove(l, i)
+	}
+	switch {
+	case r.head == len(r.queue):
+		r.queue, r.head = r.queue[:0], 0
+	case r.head > 64 && r.head > len(r.queue)/2:
+		n := copy(r.queue, r.queue[r.head:])
+		clear(r.queue[n:])
+		r.queue, r.head = r.queue[:n], 0
+	}
+	n := 0
+	for n < len(r.runs) && r.runs[n].newest <= horizon {
+		n++
+	}
+	r.runs = slices.Delete(r.runs, 0, n)
+}
+
+// remove takes out entry i of leaf l. The newest version of the leaf stays: it may be too great, which costs a
+// look into the leaf, until the leaf is gone or written again.
+func (r *Recent) remove(l, i int) {
+	lf := &r.leaves[l]
+	lf.entries = slices.Delete(lf.entries, i, i+1)
+	r.size--
+	switch {
+	case len(lf.entries) > 0:
+		lf.first = lf.entries[0].key
+	case len(r.leaves) > 1:
+		r.leaves = slices.Delete(r.leaves, l, l+1)
+	default:
+		lf.first = nil
+	}
+}
+
+// Check looks for writes after version since that meet any of the reads, and returns the first found as a
+// *kv.ConflictError, nil if there is none.
+func (r *Recent) Check(reads []Interval, since kv.Version) error {
+	for len(reads) > 0 {
+		// In portions, so that a large footprint does not keep writers out for long.
+		n := min(len(reads), 1024)
+		r.mu.RLock()
+		err := r.CheckLocked(reads[:n], since)
+		r.mu.RUnlock()
+		if err != nil {
+			return err
+		}
+		reads = reads[n:]
+	}
+	return nil
+}
+
+// CheckLocked is Check for a caller that holds the lock.
+func (r *Recent) CheckLocked(reads []Interval, since kv.Version) error {
+	if r.newest <= since {
+		return nil
+	}
+	for i := range reads {
+		if e := r.check(&reads[i], since); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (r *Recent) check(read *Interval, since kv.Version) *kv.ConflictError {
+	if l := r.leafOf(read.Start); l >= 0 {
+		i := 0
+		if r.leaves[l].newest > since {
+			i, _ = r.leaves[l].find(read.Start)
+		}
+		for ; l < len(r.leaves); l, i = l+1, 0 {
+			lf := &r.leaves[l]
+			if i == 0 && !before(lf.first, read.End) {
+				break
+			}
+			if lf.newest <= since {
+				continue
+			}
+			for ; i < len(lf.entries); i++ {
+				e := &lf.entries[i]
+				if !before(e.key, read.End) {
+					break
+				}
+				if w, ok := e.after(since, read.Columns); ok {
+					return conflictError(read, e.key, w.columns, w.version)
+				}
+			}
+		}
+	}
+	for n := len(r.runs) - 1; n >= 0 && r.runs[n].newest > since; n-- {
+		if e := r.runs[n].check(read, since); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (u *run) check(read *Interval, since kv.Version) *kv.ConflictError {
+	i := sort.Search(len(u.intervals), func(i int) bool { return before(read.Start, u.intervals[i].End) })
+	for ; i < len(u.intervals) && before(u.intervals[i].Start, read.End); i++ {
+		if w := &u.intervals[i]; w.Version > since && w.Columns.Meets(read.Columns) {
+			return conflictError(read, w.Start, w.Columns, w.Version)
+		}
+	}
+	return nil
+}
+
+// Written returns the version of the latest write of key, if it is later than since.
+func (r *Recent) Written(key []byte, since kv.Version) (kv.Version, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.newest <= since {
+		return 0, false
+	}
+	latest := since
+	if l := r.leafOf(key); l >= 0 && r.leaves[l].newest > since {
+		if i, found := r.leaves[l].find(key); found {
+			latest = max(latest, r.leaves[l].entries[i].latest.version)
+		}
+	}
+	for n := len(r.runs) - 1; n >= 0 && r.runs[n].newest > latest; n-- {
+		u := &r.runs[n]
+		i := sort.Search(len(u.intervals), func(i int) bool { return before(key, u.intervals[i].End) })
+		if i < len(u.intervals) && bytes.Compare(u.intervals[i].Start, key) <= 0 {
+			latest = max(latest, u.intervals[i].Version)
+		}
+	}
+	return latest, latest > since
+}

@@ -1,0 +1,370 @@
+// Package locks is a table of row locks: PostgreSQL's four modes, waiting in order of arrival, and detection of
+// deadlocks.
+package locks
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"holdfast/kv"
+)
+
+// Table holds the row locks of a store.
+//
+// A request is granted when it conflicts with no other holder and with no request before it in the queue of its
+// key. A request of someone who holds the key already, in a weaker mode, goes before the requests of those
+// who do not, since they may be waiting for him.
+//
+// Invariants: a queue exists for a key only while it has several holders or someone waits; the key of a single
+// holder is one entry of a map and no more, so that an uncontended lock costs a hash, a shard's mutex and no
+// allocation. Keys stand in the table by a 64-bit hash with a random seed. Two keys of one hash share a lock,
+// which is safe and, at a million locks, as likely as one in ten million; copying every locked key would cost
+// an allocation each.
+//
+// Deadlocks are looked for at once when a request must wait, from it alone: only a new wait can close a cycle.
+// Waits begin under one mutex (waits), so that of two that close a cycle together the second sees the first.
+// The wait-for graph is not kept but read from the queues, so that lock and release have nothing to maintain.
+type Table struct {
+	seed   maphash.Seed
+	shards [shards]shard
+	waits  sync.Mutex // held while a wait begins and the graph is searched; taken before a shard's mutex
+
+	waited    atomic.Uint64
+	deadlocks atomic.Uint64
+}
+
+const shards = 64
+
+type shard struct {
+	mu   sync.Mutex
+	keys map[uint64]slot
+	_    [40]byte // one cache line for each
+}
+
+// slot is the lock of one key: a single holder, or a queue.
+type slot struct {
+	owner *Owner
+	mode  kv.LockMode
+	queue *queue // if not nil, owner and mode are unused
+}
+
+type queue struct {
+	holders []holder
+	waiters []*request
+}
+
+type holder struct {
+	owner *Owner
+	mode  kv.LockMode // the strongest of this owner
+}
+
+type request struct {
+	owner   *Owner
+	key     []byte
+	hash    uint64
+	mode    kv.LockMode
+	upgrade bool // the owner holds the key in a weaker mode
+	granted bool // guarded by the shard's mutex
+}
+
+// Owner is a transaction as a holder of locks. Only one goroutine may use it at a time. It must not be copied.
+type Owner struct {
+	ID      uint64 // for DeadlockError
+	held    []uint64
+	inline  [4]uint64
+	waiting atomic.Pointer[request]
+	ready   chan struct{} // receives one value for a grant after waiting
+}
+
+// Held is the number of keys the owner has locked.
+func (o *Owner) Held() int { return len(o.held) }
+
+// New returns an empty table.
+func New() *Table {
+	t := &Table{seed: maphash.MakeSeed()}
+	for i := range t.shards {
+		t.shards[i].keys = make(map[uint64]slot)
+	}
+	return t
+}
+
+// conflicting[m] is the set of modes that conflict with m, a bit for each. The sets grow with the mode, so that
+// the strongest mode of an owner stands for all his modes of a key.
+var conflicting = [4]uint8{
+	kv.LockKeyShare:    1 << kv.LockUpdate,
+	kv.LockShare:       1<<kv.LockNoKeyUpdate | 1<<kv.LockUpdate,
+	kv.LockNoKeyUpdate: 1<<kv.LockShare | 1<<kv.LockNoKeyUpdate | 1<<kv.LockUpdate,
+	kv.LockUpdate:      1<<kv.LockKeyShare | 1<<kv.LockShare | 1<<kv.LockNoKeyUpdate | 1<<kv.LockUpdate,
+}
+
+func conflict(a, b kv.LockMode) bool { return conflicting[a]>>b&1 != 0 }
+
+func (t *Table) shard(hash uint64) *shard { return &t.shards[hash%shards] }
+
+// Acquire locks one key for o until Release. stop ends waiting with ErrUnavailable. See kv.Txn.Lock for the
+// other errors.
+func (t *Table) Acquire(ctx context.Context, stop <-chan struct{}, o *Owner, key []byte, m kv.LockMode,
+	w kv.WaitPolicy) error {
+	hash := maphash.Bytes(t.seed, key)
+	s := t.shard(hash)
+	s.mu.Lock()
+	if s.try(o, hash, m) {
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.Unlock()
+	switch {
+	case w.NoWait:
+		return fmt.Errorf("%w: %x", kv.ErrLockNotAvailable, key)
+	case w.SkipLocked:
+		return fmt.Errorf("%w: %x", kv.ErrLockSkipped, key)
+	}
+	r := &request{owner: o, key: key, hash: hash, mode: m}
+	if granted, err := t.enqueue(s, r); granted || err != nil {
+		return err
+	}
+	return t.wait(ctx, stop, s, r, w.Timeout)
+}
+
+// try grants the lock if it can be had at once. s.mu is held.
+func (s *shard) try(o *Owner, hash uint64, m kv.LockMode) bool {
+	l, ok := s.keys[hash]
+	switch {
+	case !ok:
+		s.keys[hash] = slot{owner: o, mode: m}
+		o.add(hash)
+		return true
+	case l.queue != nil:
+		return l.queue.try(o, hash, m)
+	case l.owner == o:
+		if m > l.mode {
+			s.keys[hash] = slot{owner: o, mode: m}
+		}
+		return true
+	case !conflict(l.mode, m):
+		s.keys[hash] = slot{queue: &queue{holders: []holder{{l.owner, l.mode}, {o, m}}}}
+		o.add(hash)
+		return true
+	}
+	return false
+}
+
+func (o *Owner) add(hash uint64) {
+	if o.held == nil {
+		o.held = o.inline[:0]
+	}
+	o.held = append(o.held, hash)
+}
+
+func (q *queue) holds(o *Owner) int {
+	return slices.IndexFunc(q.holders, func(h holder) bool { return h.owner == o })
+}
+
+// free reports whether a request conflicts with no holder and with none of the first n waiters.
+func (q *queue) free(o *Owner, m kv.LockMode, n int) bool {
+	for _, h := range q.holders {
+		if h.owner != o && conflict(h.mode, m) {
+			return false
+		}
+	}
+	for _, w := range q.waiters[:n] {
+		if conflict(w.mode, m) {
+			return false
+		}
+	}
+	return true
+}
+
+func (q *queue) try(o *Owner, hash uint64, m kv.LockMode) bool {
+	if i := q.holds(o); i >= 0 {
+		if m <= q.holders[i].mode {
+			return true
+		}
+		if !q.free(o, m, q.place(o)) {
+			return false
+		}
+		q.holders[i].mode = m
+		return true
+	}
+	if !q.free(o, m, len(q.waiters)) {
+		return false
+	}
+	q.holders = append(q.holders, holder{o, m})
+	o.add(hash)
+	return true
+}
+
+// place is where a request of o goes in the queue.
+func (q *queue) place(o *Owner) int {
+	if q.holds(o) < 0 {
+		return len(q.waiters)
+	}
+	n := 0
+	for n < len(q.waiters) && q.holds(q.waiters[n].owner) >= 0 {
+		n++
+	}
+	return n
+}
+
+// enqueue puts a request into the queue of its key, unless it can be granted by now or would wait for itself.
+func (t *Table) enqueue(s *shard, r *request) (granted bool, err error) {
+	t.waits.Lock()
+	defer t.waits.Unlock()
+	s.mu.Lock()
+	if s.try(r.owner, r.hash, r.mode) {
+		s.mu.Unlock()
+		return true, nil
+	}
+	l := s.keys[r.hash]
+	q := l.queue
+	if q == nil {
+		q = &queue{holders: []holder{{l.owner, l.mode}}}
+		s.keys[r.hash] = slot{queue: q}
+	}
+	r.upgrade = q.holds(r.owner) >= 0
+	q.waiters = slices.Insert(q.waiters, q.place(r.owner), r)
+	s.mu.Unlock()
+
+	if r.owner.ready == nil {
+		r.owner.ready = make(chan struct{}, 1)
+	}
+	r.owner.waiting.Store(r)
+	// Who has no locks is waited for by none: he is the last in the queue.
+	if len(r.owner.held) > 0 {
+		if waits := t.cycle(r); waits != nil {
+			if t.leave(s, r) {
+				return true, nil
+			}
+			t.deadlocks.Add(1)
+			return false, &kv.DeadlockError{Waits: waits}
+		}
+	}
+	return false, nil
+}
+
+// wait waits for the grant of a request. A grant that comes together with a reason to give up wins.
+func (t *Table) wait(ctx context.Context, stop <-chan struct{}, s *shard, r *request, timeout time.Duration) error {
+	t.waited.Add(1)
+	var expired <-chan time.Time
+	if timeout > 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	var reason error
+	select {
+	case <-r.owner.ready:
+		r.owner.waiting.Store(nil)
+		r.noteGrant()
+		return nil
+	case <-ctx.Done():
+		reason = ctx.Err()
+	case <-expired:
+		reason = fmt.Errorf("%w: %x", kv.ErrLockNotAvailable, r.key)
+	case <-stop:
+		reason = fmt.Errorf("%w: closed", kv.ErrUnavailable)
+	}
+	if t.leave(s, r) {
+		return nil
+	}
+	return reason
+}
+
+// noteGrant notes a lock granted after waiting.
+func (r *request) noteGrant() {
+	if !r.upgrade {
+		r.owner.add(r.hash)
+	}
+}
+
+// leave takes a request out of the queue. It reports true if it has been granted meanwhile.
+func (t *Table) leave(s *shard, r *request) (granted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.owner.waiting.Store(nil)
+	if r.granted {
+		<-r.owner.ready
+		r.noteGrant()
+		return true
+	}
+	q := s.keys[r.hash].queue
+	i := slices.Index(q.waiters, r)
+	q.waiters = slices.Delete(q.waiters, i, i+1)
+	s.settle(r.hash, q)
+	return false
+}
+
+// settle grants what can be granted and shrinks the queue to what is needed. s.mu is held.
+func (s *shard) settle(hash uint64, q *queue) {
+	for i := 0; i < len(q.waiters); {
+		w := q.waiters[i]
+		if !q.free(w.owner, w.mode, i) {
+			i++
+			continue
+		}
+		q.waiters = slices.Delete(q.waiters, i, i+1)
+		if h := q.holds(w.owner); h >= 0 {
+			q.holders[h].mode = max(q.holders[h].mode, w.mode)
+		} else {
+			q.holders = append(q.holders, holder{w.owner, w.mode})
+		}
+		w.granted = true
+		w.owner.ready <- struct{}{}
+	}
+	if len(q.waiters) > 0 {
+		return
+	}
+	switch len(q.holders) {
+	case 0:
+		delete(s.keys, hash)
+	case 1:
+		s.keys[hash] = slot{owner: q.holders[0].owner, mode: q.holders[0].mode}
+	}
+}
+
+// Release gives up all locks of o, which may be another goroutine's work than its locking, after it.
+func (t *Table) Release(o *Owner) {
+	for _, hash := range o.held {
+		s := t.shard(hash)
+		s.mu.Lock()
+		if q := s.keys[hash].queue; q == nil {
+			delete(s.keys, hash)
+		} else {
+			i := q.holds(o)
+			q.holders = slices.Delete(q.holders, i, i+1)
+			s.settle(hash, q)
+		}
+		s.mu.Unlock()
+	}
+	o.held = o.held[:0]
+}
+
+// Stats are counts of a Table.
+type Stats struct {
+	Locks     int    // keys locked at present
+	Waiting   int    // requests waiting at present
+	Waited    uint64 // requests that had to wait, since the start
+	Deadlocks uint64 // since the start
+}
+
+// Stats returns the present counts.
+func (t *Table) Stats() Stats {
+	out := Stats{Waited: t.waited.Load(), Deadlocks: t.deadlocks.Load()}
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		out.Locks += len(s.keys)
+		for _, l := range s.keys {
+			if l.queue != nil {
+				out.Waiting += len(l.queue.waiters)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return out
+}

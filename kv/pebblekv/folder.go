@@ -1,0 +1,153 @@
+package pebblekv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"holdfast/kv"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A data folder is known by a marker file, which has the version of the folder's format in one line.
+const (
+	markerFile   = "HOLDFAST"
+	markerPrefix = "holdfast data format "
+	// format is raised when an older program must not open the folder.
+	format = 1
+)
+
+// openFolder creates or checks the folder and takes its lock.
+func openFolder(fs vfs.FS, folder string) (*pebble.Lock, error) {
+	info, err := fs.Stat(folder)
+	switch {
+	case err == nil && !info.IsDir():
+		return nil, fmt.Errorf("%w: %s is not a folder", kv.ErrFormat, folder)
+	case err == nil:
+		// Look before the lock file is put into a folder that is not ours.
+		if err := checkFolder(fs, folder); err != nil {
+			return nil, err
+		}
+	case errors.Is(err, os.ErrNotExist):
+		if err := createFolder(fs, folder); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, err
+	}
+	lock, err := pebble.LockDirectory(folder, fs)
+	if err != nil {
+		if failure := (*os.PathError)(nil); errors.As(err, &failure) {
+			return nil, err // of the file, not of the lock
+		}
+		return nil, fmt.Errorf("%w: %s", kv.ErrInUse, folder)
+	}
+	if err := writeMarker(fs, folder); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
+}
+
+// createFolder makes the folder and its parents, durably.
+func createFolder(fs vfs.FS, folder string) error {
+	if err := fs.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	return syncFolder(fs, fs.PathDir(folder))
+}
+
+func syncFolder(fs vfs.FS, folder string) error {
+	d, err := fs.OpenDir(folder)
+	if err != nil {
+		return err
+	}
+	if err := d.Sync(); err != nil {
+		d.Close()
+		return err
+	}
+	return d.Close()
+}
+
+// checkFolder refuses a folder with files in it and no valid marker.
+func checkFolder(fs vfs.FS, folder string) error {
+	found, err := readMarker(fs, folder)
+	if err != nil || found {
+		return err
+	}
+	names, err := fs.List(folder)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		// What an interrupted first start may have left.
+		if name != "LOCK" && name != markerFile+".tmp" {
+			return fmt.Errorf("%w: %s has files in it, but no %s file", kv.ErrFormat, folder, markerFile)
+		}
+	}
+	return nil
+}
+
+// readMarker reports whether the marker is there, and fails if it is of a format this program does not know.
+func readMarker(fs vfs.FS, folder string) (found bool, err error) {
+	f, err := fs.Open(fs.PathJoin(folder, markerFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 100))
+	if err != nil {
+		return false, err
+	}
+	number, ok := strings.CutPrefix(strings.TrimSpace(string(text)), markerPrefix)
+	version, err := strconv.Atoi(number)
+	switch {
+	case !ok || err != nil:
+		return false, fmt.Errorf("%w: %s has a %s file that is not understood", kv.ErrFormat, folder, markerFile)
+	case version > format:
+		return false, fmt.Errorf("%w: %s has format %d, this program knows up to %d", kv.ErrFormat, folder,
+			version, format)
+	}
+	return true, nil
+}
+
+// writeMarker writes the marker, durably, before anything else is in the folder. The lock is held.
+func writeMarker(fs vfs.FS, folder string) error {
+	if err := checkFolder(fs, folder); err != nil {
+		return err
+	}
+	if found, err := readMarker(fs, folder); found || err != nil {
+		return err
+	}
+	temporary := fs.PathJoin(folder, markerFile+".tmp")
+	f, err := fs.Create(temporary, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "%s%d\n", markerPrefix, format)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := fs.Rename(temporary, fs.PathJoin(folder, markerFile)); err != nil {
+		return err
+	}
+	return syncFolder(fs, folder)
+}
+
+// absolute makes a path of the operating system's independent of the working directory, which is also how two
+// stores of one process see that they share a folder.
+func absolute(fs vfs.FS, folder string) (string, error) {
+	if fs != vfs.Default {
+		return folder, nil
+	}
+	return filepath.Abs(folder)
+}

@@ -1,0 +1,295 @@
+package pebblekv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"holdfast/kv"
+	"holdfast/kv/buffer"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// errRetracted is the error of an iterator whose statement has been retracted.
+var errRetracted = errors.New("kv: the iterator has been retracted")
+
+// checkEvery is the number of moves after which an iterator looks whether its context has ended.
+const checkEvery = 1024
+
+// iterator is a kv.Iterator: own writes merged over Pebble's pairs.
+//
+// The footprint gets what has been passed over, from the beginning of the range to the present key, when the
+// iterator is closed; until then whoever validates asks it. If the transaction is refreshed, the iterator goes
+// on behind its key in the new snapshot, which it opens at the next move: the present pair stays valid
+// until then.
+//
+// Pebble's iterator is opened by the first move, and txn.active counts it from then on, so that the store is not
+// closed under it.
+type iterator struct {
+	txn     *txn
+	ctx     context.Context
+	bounds  kv.KeyRange // of the whole scan
+	columns kv.ColumnSet
+	reverse bool
+	writes  *buffer.Tree // own writes, nil if there are none
+	options pebble.IterOptions
+
+	source *pebble.Iterator // nil before the first move and after the last
+	fresh  bool             // the source has not been moved
+	at     bool             // with own writes: the source is at a pair
+	passed bool             // and that pair is the present one
+	own    *buffer.Cursor   // at the next own write, nil if there are none
+	rest   kv.KeyRange      // that source and own were opened for
+	moves  int
+
+	key   []byte // of the present pair, nil if there is none
+	value []byte // of the present pair, if it is an own write
+	isOwn bool
+	done  bool // the end of the range has been reached
+	err   error
+
+	started   bool       // it has been moved, and is in txn.iterators until closed
+	stale     bool       // the transaction has been refreshed since the source was opened
+	retracted bool       // its reads have been taken back
+	serial    kv.Version // of the latest mark at the first move
+	next      *iterator  // in txn.iterators
+	previous  *iterator
+}
+
+func newIterator(ctx context.Context, t *txn, writes *buffer.Tree, r kv.KeyRange, o kv.ScanOptions) *iterator {
+	it := &iterator{
+		txn: t, ctx: ctx, columns: o.Columns | kv.Existence, reverse: o.Reverse, writes: writes,
+	}
+	// The caller may use the memory of the bounds again.
+	memory := make([]byte, 0, len(r.Start)+len(r.End))
+	memory = append(memory, r.Start...)
+	it.bounds.Start = memory[:len(memory):len(memory)]
+	if r.End != nil {
+		it.bounds.End = append(memory, r.End...)[len(memory):]
+	}
+	it.rest = it.bounds
+	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
+		it.done = true
+	}
+	return it
+}
+
+// Next implements kv.Iterator.
+func (it *iterator) Next() bool {
+	if it.done || it.err != nil {
+		return false
+	}
+	if it.source == nil || it.stale {
+		if !it.open() {
+			return false
+		}
+	}
+	it.moves++
+	if it.moves%checkEvery == 0 {
+		if err := it.ctx.Err(); err != nil {
+			return it.fail(err)
+		}
+	}
+	if it.txn.store.down.Load() {
+		return it.fail(it.txn.store.unavailable())
+	}
+	if it.own != nil {
+		return it.merge()
+	}
+	if !it.move() {
+		return it.finish()
+	}
+	it.key = decodeKey(it.source.Key())
+	return true
+}
+
+// open opens the source at the rest of the range in the present snapshot. It is the first move's work, and that of
+// the first move after a refresh.
+func (it *iterator) open() bool {
+	t := it.txn
+	if !it.started {
+		if err := t.enter(it.ctx); err != nil {
+			return it.fail(err)
+		}
+		t.mu.Lock()
+		it.started, it.serial = true, t.reads.Serial()
+		if it.next = t.iterators; it.next != nil {
+			it.next.previous = it
+		}
+		t.iterators = it
+		t.mu.Unlock()
+	} else {
+		if it.retracted {
+			return it.fail(errRetracted)
+		}
+		if err := t.usable(); err != nil {
+			return it.fail(err)
+		}
+	}
+	if it.key != nil { // the rest is what comes after the present key
+		after := make([]byte, len(it.key)+1)
+		copy(after, it.key)
+		it.key = after[:len(it.key)]
+		if it.reverse {
+			it.rest.End = it.key
+		} else {
+			it.rest.Start = after
+		}
+	}
+	if it.source != nil {
+		if err := it.source.Close(); err != nil {
+			it.source = nil
+			return it.fail(err)
+		}
+	}
+	it.options.KeyTypes = pebble.IterKeyTypePointsOnly
+	it.options.LowerBound, it.options.UpperBound = encodeRange(it.rest)
+	var err error
+	if it.source, err = t.snap.engine.NewIter(&it.options); err != nil {
+		it.source = nil
+		return it.fail(err)
+	}
+	it.stale, it.fresh = false, true
+	if it.writes != nil {
+		it.own = new(buffer.Cursor)
+		it.own.Seek(it.writes, it.rest, it.reverse)
+		it.at, it.passed = it.move(), false
+	}
+	return true
+}
+
+// move moves the source.
+func (it *iterator) move() bool {
+	switch {
+	case it.fresh && it.reverse:
+		it.fresh = false
+		return it.source.Last()
+	case it.fresh:
+		it.fresh = false
+		return it.source.First()
+	case it.reverse:
+		return it.source.Prev()
+	}
+	return it.source.Next()
+}
+
+// merge moves to the next pair of source and own writes, of which the latter hide the former.
+func (it *iterator) merge() bool {
+	if it.passed {
+		it.at, it.passed = it.move(), false
+	}
+	for {
+		order := 0
+		switch {
+		case it.at && it.own.Valid():
+			order = bytes.Compare(decodeKey(it.source.Key()), it.own.Write().Key)
+			if it.reverse {
+				order = -order
+			}
+		case it.at:
+			order = -1
+		case it.own.Valid():
+			order = 1
+		default:
+			return it.finish()
+		}
+		if order < 0 {
+			it.key, it.isOwn, it.passed = decodeKey(it.source.Key()), false, true
+			return true
+		}
+		w := it.own.Write()
+		it.own.Next(it.rest)
+		if order == 0 {
+			it.at = it.move()
+		}
+		if !w.Deleted {
+			it.key, it.value, it.isOwn = w.Key, w.Value, true
+			return true
+		}
+	}
+}
+
+// finish ends the iteration at the end of the range, or with the error that looks like it.
+func (it *iterator) finish() bool {
+	if err := it.source.Error(); err != nil {
+		return it.fail(err)
+	}
+	it.done = true
+	return false
+}
+
+// fail ends the iteration with an error.
+func (it *iterator) fail(err error) bool {
+	if it.err == nil {
+		it.err = err
+	}
+	return false
+}
+
+// Key implements kv.Iterator.
+func (it *iterator) Key() []byte { return it.key }
+
+// Value implements kv.Iterator.
+func (it *iterator) Value() []byte {
+	if it.isOwn || it.source == nil {
+		return it.value
+	}
+	value, err := it.source.ValueAndErr()
+	if err != nil {
+		it.fail(err)
+	}
+	return value
+}
+
+// Err implements kv.Iterator.
+func (it *iterator) Err() error { return it.err }
+
+// consumed is the range that has been passed over; any is false if there is none.
+func (it *iterator) consumed() (r kv.KeyRange, any bool) {
+	r = it.bounds
+	switch {
+	case !it.started || it.retracted || it.txn.options.ReadOnly:
+		return r, false
+	case it.done:
+		return r, true
+	case it.key == nil:
+		return r, it.err != nil // some of it, before the error
+	case it.reverse:
+		r.Start = it.key
+	default:
+		r.End = append(bytes.Clone(it.key), 0)
+	}
+	return r, true
+}
+
+// Close implements kv.Iterator.
+func (it *iterator) Close() error {
+	if !it.started {
+		it.done = true
+		return it.err
+	}
+	t := it.txn
+	t.mu.Lock()
+	if r, any := it.consumed(); any {
+		t.observeRange(it.serial, r, it.columns)
+	}
+	it.started = false
+	if it.previous != nil {
+		it.previous.next = it.next
+	} else {
+		t.iterators = it.next
+	}
+	if it.next != nil {
+		it.next.previous = it.previous
+	}
+	t.mu.Unlock()
+	if it.source != nil {
+		if err := it.source.Close(); err != nil {
+			it.fail(err)
+		}
+	}
+	it.source, it.key, it.value, it.done = nil, nil, nil, true
+	t.leave()
+	return it.err
+}

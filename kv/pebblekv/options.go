@@ -1,0 +1,171 @@
+// Package pebblekv is the embedded engine of the transaction layer: kv.Store on Pebble, a log-structured store.
+//
+// A transaction reads a Pebble snapshot under its own buffered writes. Commits go to one goroutine, the
+// sequencer, which validates a group of them, applies it as one Pebble batch without waiting for the disk, and
+// takes one snapshot of the result. A second goroutine, the publisher, waits for the group's sync, gives its
+// snapshot to new transactions, and answers the clients. Groups follow each other without waiting, so that
+// several share one sync of the disk.
+//
+// Reading the source: store.go opens and closes; snapshot.go is which state who sees; txn.go and iterator.go are a
+// transaction before its commit, sequencer.go is the commit. The parts that know nothing of Pebble are packages
+// of their own: kv/conflict (footprints, validation), kv/locks, kv/buffer.
+package pebblekv
+
+import (
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"holdfast/kv"
+	"holdfast/kv/conflict"
+	"holdfast/kv/internal/fault"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options are the properties of a store. The zero value of each field stands for its default; only Folder is
+// required.
+type Options struct {
+	// Folder holds the data. It is created if it does not exist. A folder that has other things in it is
+	// refused with kv.ErrFormat.
+	Folder string
+
+	// CacheBytes is the size of the cache of blocks read from disk. It lives outside the Go heap: the process
+	// needs it on top of GOMEMLIMIT. Default: 1/16 of the machine's memory, at least 32 MiB and at most
+	// 128 MiB, so that an idle server stays small on any machine. On a server of its own, give it a quarter
+	// of the memory if the data is larger than the default.
+	CacheBytes int64
+
+	// MemtableBytes is the size of one memtable, also outside the Go heap. New data is sorted there before it
+	// goes to disk. At most memtables of four times this wait to be written; an idle store keeps two. Default:
+	// 64 MiB: smaller ones are written more often and merged more often, larger ones prolong recovery, which
+	// replays the log of what was in memtables.
+	MemtableBytes int64
+
+	// RecentKeys bounds the index of recent writes, in keys of about 150 bytes. It matters only while a
+	// transaction that writes stays open for long: beyond the bound, its conflicts become coarser. Default:
+	// 131072.
+	RecentKeys int
+
+	// MaxTxnBytes bounds the buffered writes of one transaction, in bytes of keys and values. Twice as much
+	// is needed at commit. Default and maximum: 2 GiB, what Pebble takes in one batch with room to spare.
+	MaxTxnBytes int64
+
+	// CloseGrace is how long Close waits for open iterators to be closed, after which they are abandoned
+	// with the memory they hold. Default: 5 s.
+	CloseGrace time.Duration
+
+	// FS is the file system. Default: the operating system's. For tests.
+	FS vfs.FS
+
+	// Fatal ends the process after a failure that would make acknowledged commits untrue, such as a failed
+	// write of the log. If it returns, as in tests, the store has failed: everything returns
+	// kv.ErrUnavailable, and commits on their way kv.ErrCommitUnknown. Default: exit with status 3, after the
+	// failure has been logged.
+	Fatal func(message string)
+
+	// Logger receives what an operator should know: failures, stalls, slow disks. Default: slog.Default().
+	Logger *slog.Logger
+
+	// Fault switches on defects, for tests of the tests.
+	Fault fault.Set
+}
+
+const (
+	minCache   = 32 << 20
+	maxCache   = 128 << 20
+	cacheShare = 16 // one part of so many of the machine's memory
+
+	maxKeyBytes   = 64 << 10
+	maxValueBytes = 1 << 30
+	maxTxnBytes   = 2 << 30
+)
+
+func (o Options) withDefaults() Options {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = min(max(memoryBytes()/cacheShare, minCache), maxCache)
+	}
+	if o.MemtableBytes == 0 {
+		o.MemtableBytes = 64 << 20
+	}
+	if o.RecentKeys == 0 {
+		o.RecentKeys = conflict.DefaultRecentKeys
+	}
+	if o.MaxTxnBytes == 0 || o.MaxTxnBytes > maxTxnBytes {
+		o.MaxTxnBytes = maxTxnBytes
+	}
+	if o.CloseGrace == 0 {
+		o.CloseGrace = 5 * time.Second
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(string) { os.Exit(3) }
+	}
+	return o
+}
+
+// memoryBytes is the memory of the machine, 0 if unknown.
+func memoryBytes() int64 {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "MemTotal:" {
+			kib, _ := strconv.ParseInt(fields[1], 10, 64)
+			return kib << 10
+		}
+	}
+	return 0
+}
+
+// caps are the store's limits.
+func (o *Options) caps() kv.Caps {
+	return kv.Caps{KeyBytes: maxKeyBytes, ValueBytes: maxValueBytes, TxnBytes: o.MaxTxnBytes}
+}
+
+// engine returns Pebble's options. The caller owns a reference to the cache.
+func (o *Options) engine(logger pebble.Logger, events *pebble.EventListener) *pebble.Options {
+	p := &pebble.Options{
+		FS:     o.FS,
+		Cache:  pebble.NewCache(o.CacheBytes),
+		Logger: logger,
+		// The default is the oldest format, without columnar blocks and without marks in the log that tell
+		// its end from corruption.
+		FormatMajorVersion: pebble.FormatNewest,
+		MemTableSize:       uint64(o.MemtableBytes),
+		// Four memtables may wait before writes do: with two, each flush that is slower than the filling of
+		// the next stops all commits.
+		MemTableStopWritesThreshold: 4,
+		// Merge level 0 early, since every read looks at each of its layers, but stop writes late, since a
+		// stop is far worse than some slow reads during a bulk load.
+		L0CompactionThreshold: 2,
+		L0StopWritesThreshold: 40,
+		LBaseMaxBytes:         64 << 20,
+		MaxOpenFiles:          4096,
+		// Dropped tables give their space back without waiting for the memtable to fill.
+		FlushDelayDeleteRange: 10 * time.Second,
+		CompactionConcurrencyRange: func() (lower, upper int) {
+			return 1, max(1, runtime.GOMAXPROCS(0)/2)
+		},
+		EventListener: events,
+	}
+	// A filter of 10 bits for each key on all levels: most reads of absent keys are checks before an insert,
+	// which find nothing on any level.
+	for i := range p.Levels {
+		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		p.Levels[i].BlockSize = 16 << 10
+		p.Levels[i].IndexBlockSize = 64 << 10
+	}
+	return p
+}

@@ -1,0 +1,71 @@
+package pebblekv
+
+import (
+	"sync/atomic"
+
+	"holdfast/kv"
+	"holdfast/kv/conflict"
+	"holdfast/kv/locks"
+)
+
+// counters count since the store was opened.
+type counters struct {
+	commits, groups, conflicts, writes, bytes atomic.Uint64
+	refreshes, refreshConflicts               atomic.Uint64
+	stalls, backgroundErrors                  atomic.Uint64
+}
+
+// Stats are figures of a store at one moment. Counts without "at present" are since it was opened.
+type Stats struct {
+	Commits   uint64 // transactions with writes that were committed
+	Groups    uint64 // in which they were committed: one batch and one snapshot each
+	Conflicts uint64 // commits refused by validation
+	Writes    uint64 // keys written
+	Bytes     uint64 // of keys and values written
+
+	Refreshes        uint64 // snapshots moved after waiting
+	RefreshConflicts uint64 // that failed
+
+	Stalls           uint64 // times writes had to wait for memtables or level 0
+	BackgroundErrors uint64 // failed flushes and compactions, which are tried again
+
+	OpenTxns      int        // at present
+	LiveSnapshots int        // at present
+	Version       kv.Version // newest sequenced state, at present
+	Durable       kv.Version // newest durable state, at present
+	Horizon       kv.Version // up to which recent writes may be forgotten, at present
+
+	Recent conflict.Stats
+	Locks  locks.Stats
+
+	DiskBytes     uint64 // all files of the store, at present
+	CacheBytes    int64  // in use of the block cache, at present
+	MemtableBytes uint64 // allocated for memtables, at present
+}
+
+// Stats returns the present figures.
+func (s *Store) Stats() Stats {
+	c := &s.counts
+	out := Stats{
+		Commits: c.commits.Load(), Groups: c.groups.Load(), Conflicts: c.conflicts.Load(),
+		Writes: c.writes.Load(), Bytes: c.bytes.Load(),
+		Refreshes: c.refreshes.Load(), RefreshConflicts: c.refreshConflicts.Load(),
+		Stalls: c.stalls.Load(), BackgroundErrors: c.backgroundErrors.Load(),
+		Horizon: s.states.horizon(),
+		Recent:  s.recent.Stats(),
+		Locks:   s.locks.Stats(),
+	}
+	l := &s.states
+	l.mu.Lock()
+	out.OpenTxns, out.LiveSnapshots = l.open, l.live
+	out.Version, out.Durable = l.newest.version, l.published.version
+	freed := l.freed
+	l.mu.Unlock()
+	if !freed {
+		m := s.db.Metrics()
+		out.DiskBytes = m.DiskSpaceUsage()
+		out.CacheBytes = m.BlockCache.Size
+		out.MemtableBytes = m.MemTable.Size
+	}
+	return out
+}

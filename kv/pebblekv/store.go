@@ -1,0 +1,253 @@
+package pebblekv
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"holdfast/kv"
+	"holdfast/kv/conflict"
+	"holdfast/kv/locks"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Store is a kv.Store on Pebble.
+//
+// Goroutines: the sequencer ends when the store is closed and nothing waits to be committed; the publisher ends
+// after it. Close waits for both.
+type Store struct {
+	options Options
+	db      *pebble.DB
+	lock    *pebble.Lock
+	recent  *conflict.Recent
+	locks   *locks.Table
+	states  snapshots
+
+	commits  commitQueue
+	groups   chan *group   // from the sequencer to the publisher
+	applying sync.Mutex    // held by the sequencer from validation until the result is the newest state
+	version  kv.Version    // of the last commit; the sequencer's own
+	closing  chan struct{} // closed when Close begins: whoever waits gives up
+	down     atomic.Bool   // set when Close begins or the store has failed
+	discards sync.WaitGroup
+	done     sync.WaitGroup // sequencer and publisher
+
+	failure  atomic.Pointer[error] // why the store has failed
+	closed   chan struct{}         // closed when Close has ended
+	closeErr error
+
+	counts counters
+}
+
+var _ kv.Store = (*Store)(nil)
+
+// Open opens the store in a folder, which it creates if need be. It fails with kv.ErrInUse, kv.ErrFormat, or what
+// the file system says.
+func Open(o Options) (*Store, error) {
+	o = o.withDefaults()
+	folder, err := absolute(o.FS, o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		options: o,
+		recent:  conflict.NewRecent(o.RecentKeys),
+		locks:   locks.New(),
+		groups:  make(chan *group, maxGroupsInFlight),
+		closing: make(chan struct{}),
+		closed:  make(chan struct{}),
+	}
+	s.commits.wake = make(chan struct{}, 1)
+	s.lock, err = openFolder(o.FS, folder)
+	if err != nil {
+		return nil, err
+	}
+	engine := o.engine(engineLogger{s}, s.events())
+	defer engine.Cache.Unref()
+	engine.Lock = s.lock
+	s.db, err = pebble.Open(folder, engine)
+	if err != nil {
+		s.lock.Close()
+		if !engineFormatKnown(o, folder) {
+			return nil, fmt.Errorf("%w: %s was written by a newer program: %v", kv.ErrFormat, folder, err)
+		}
+		return nil, err
+	}
+	if s.version, err = s.readVersion(); err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.lock.Close())
+	}
+	first := &snapshot{engine: s.db.NewSnapshot(), version: s.version, synced: make(chan struct{})}
+	close(first.synced)
+	s.states.install(first)
+	s.states.publish(first)
+	s.done.Add(2)
+	go s.runSequencer()
+	go s.runPublisher()
+	return s, nil
+}
+
+// engineFormatKnown reports whether this Pebble can read the folder, as far as can be told.
+func engineFormatKnown(o Options, folder string) bool {
+	description, err := pebble.Peek(folder, o.FS)
+	return err != nil || !description.Exists || description.FormatMajorVersion <= pebble.FormatNewest
+}
+
+// readVersion returns the version of the last commit, which each group of commits writes with its data.
+func (s *Store) readVersion() (kv.Version, error) {
+	value, closer, err := s.db.Get(versionKey)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	} else if err != nil {
+		return 0, err
+	}
+	defer closer.Close()
+	if len(value) != 8 {
+		return 0, fmt.Errorf("%w: the last version has %d bytes", kv.ErrFormat, len(value))
+	}
+	return kv.Version(binary.BigEndian.Uint64(value)), nil
+}
+
+// Begin implements kv.Store.
+func (s *Store) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.down.Load() {
+		return nil, s.unavailable()
+	}
+	t := &txn{store: s, options: o}
+	t.owner.ID = o.Owner
+	if !s.states.begin(t, o.Newest) {
+		return nil, s.unavailable()
+	}
+	return t, nil
+}
+
+// Caps implements kv.Store.
+func (s *Store) Caps() kv.Caps { return s.options.caps() }
+
+// Discard implements kv.Store. The space comes back when Pebble merges the files.
+func (s *Store) Discard(ctx context.Context, r kv.KeyRange) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !s.commits.enter(&s.discards) {
+		return s.unavailable()
+	}
+	defer s.discards.Done()
+	lower, upper := encodeRange(r)
+	if upper == nil {
+		upper = lastKey
+	}
+	if err := s.db.DeleteRange(lower, upper, pebble.Sync); err != nil {
+		return err
+	}
+	if s.failure.Load() != nil {
+		return s.unavailable()
+	}
+	return nil
+}
+
+// Close implements kv.Store. It waits for commits on their way, and for open iterators as long as
+// Options.CloseGrace says.
+func (s *Store) Close() error {
+	if !s.states.refuse() {
+		<-s.closed
+		return nil
+	}
+	defer close(s.closed)
+	s.down.Store(true)
+	close(s.closing)
+	s.commits.close()
+	s.done.Wait()
+	s.discards.Wait()
+	deadline := time.Now().Add(s.options.CloseGrace)
+	for s.states.busy() && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	abandoned := s.states.busy()
+	s.states.freeAll()
+	err := errors.Join(s.closeEngine(), s.lock.Close())
+	switch {
+	case s.failure.Load() != nil:
+		return nil // it has been reported, and has consequences for closing
+	case abandoned:
+		s.options.Logger.Warn("kv: closed with open iterators")
+		return nil // Pebble reports the same as an error
+	}
+	return err
+}
+
+// closeEngine closes Pebble, which may panic after a failure.
+func (s *Store) closeEngine() (err error) {
+	if s.failure.Load() != nil {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("kv: closing after a failure: %v", p)
+			}
+		}()
+	}
+	return s.db.Close()
+}
+
+// fail records the failure of the store and ends the process.
+func (s *Store) fail(reason error) {
+	if s.failure.CompareAndSwap(nil, &reason) {
+		s.down.Store(true)
+		s.options.Logger.Error("kv: the store has failed", "error", reason)
+	}
+	s.options.Fatal(reason.Error())
+}
+
+// unavailable is the error of a closed or failed store.
+func (s *Store) unavailable() error {
+	if failure := s.failure.Load(); failure != nil {
+		return fmt.Errorf("%w: %v", kv.ErrUnavailable, *failure)
+	}
+	return fmt.Errorf("%w: closed", kv.ErrUnavailable)
+}
+
+// engineLogger passes on what Pebble has to say.
+type engineLogger struct{ store *Store }
+
+func (l engineLogger) Infof(format string, args ...any) {
+	if log := l.store.options.Logger; log.Enabled(context.Background(), -4) {
+		log.Debug("kv: " + fmt.Sprintf(format, args...))
+	}
+}
+
+func (l engineLogger) Errorf(format string, args ...any) {
+	l.store.options.Logger.Error("kv: " + fmt.Sprintf(format, args...))
+}
+
+// Fatalf is called by Pebble when it cannot go on, for instance after a failed write of its log, and Pebble
+// then reports success to its caller. So this must end the process.
+func (l engineLogger) Fatalf(format string, args ...any) {
+	l.store.fail(fmt.Errorf(format, args...))
+}
+
+// events are those an operator should know of.
+func (s *Store) events() *pebble.EventListener {
+	log := s.options.Logger
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			s.counts.backgroundErrors.Add(1)
+			log.Error("kv: background error", "error", err)
+		},
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			log.Error("kv: data corruption", "path", i.Path, "error", i.Details)
+		},
+		DiskSlow: func(i pebble.DiskSlowInfo) {
+			log.Warn("kv: slow disk", "path", i.Path, "operation", i.OpType.String(), "duration", i.Duration)
+		},
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+			s.counts.stalls.Add(1)
+			log.Warn("kv: writes wait for the disk", "reason", i.Reason)
+		},
+	}
+}

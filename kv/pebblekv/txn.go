@@ -1,0 +1,439 @@
+package pebblekv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"holdfast/kv"
+	"holdfast/kv/buffer"
+	"holdfast/kv/conflict"
+	"holdfast/kv/internal/arena"
+	"holdfast/kv/locks"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// errEnded is returned by what is called after Commit or Rollback.
+var errEnded = errors.New("kv: the transaction has ended")
+
+// txn is a kv.Txn.
+//
+// Its state is a snapshot, the writes over it, and the footprint. The parts that readers of one view share (the
+// footprint, the memory of values, the list of open iterators) are guarded by mu; the rest is the goroutine's that
+// uses the transaction, and from submission to answer the sequencer's.
+type txn struct {
+	store   *Store
+	options kv.TxnOptions
+	snap    *snapshot
+	writes  buffer.Buffer
+	owner   locks.Owner
+	staleAt kv.Version // version of a write that Lock has met; Refresh goes at least there
+	doomed  error      // why only Rollback is left, nil if it is not
+	ended   bool
+
+	// active counts calls that use Pebble and open iterators, for Close.
+	active atomic.Int32
+
+	mu        sync.Mutex
+	reads     conflict.Footprint
+	values    arena.Arena
+	iterators *iterator // the first open one that has been moved
+
+	next, previous *txn // in snapshots
+
+	// For the commit.
+	validatedTo kv.Version          // the footprint is known to be unchanged up to here
+	bulk        []conflict.Interval // index entries, if the writes are many
+	batch       *pebble.Batch       // the writes, if they are large
+	version     kv.Version
+	err         error
+	done        chan struct{} // receives one value when version and err are final
+}
+
+// mark is a kv.Mark.
+type mark struct {
+	writes buffer.State
+	reads  conflict.Mark
+}
+
+// usable tells why the transaction cannot go on, nil if it can.
+func (t *txn) usable() error {
+	switch {
+	case t.ended:
+		return errEnded
+	case t.store.down.Load():
+		return t.store.unavailable()
+	}
+	return t.doomed
+}
+
+// enter begins a call that uses Pebble. leave must follow, unless it fails.
+func (t *txn) enter(ctx context.Context) error {
+	t.active.Add(1) // before usable looks whether Close has begun, which looks at active later
+	err := t.usable()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		t.active.Add(-1)
+	}
+	return err
+}
+
+func (t *txn) leave() { t.active.Add(-1) }
+
+// ReadVersion implements kv.Txn.
+func (t *txn) ReadVersion() kv.Version { return t.snap.version }
+
+// Get implements kv.Reader.
+func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+	return t.get(ctx, t.writes.Current(), key, cols)
+}
+
+// Scan implements kv.Reader.
+func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
+	return newIterator(ctx, t, t.writes.Frozen(), r, o)
+}
+
+// View implements kv.Txn.
+func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.writes.Frozen()} }
+
+// view is a kv.Reader over the writes its transaction had made when it was taken.
+type view struct {
+	txn    *txn
+	writes *buffer.Tree
+}
+
+// Get implements kv.Reader.
+func (v *view) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+	return v.txn.get(ctx, v.writes, key, cols)
+}
+
+// Scan implements kv.Reader.
+func (v *view) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
+	return newIterator(ctx, v.txn, v.writes, r, o)
+}
+
+// get reads key under writes.
+func (t *txn) get(ctx context.Context, writes *buffer.Tree, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+	if err := t.enter(ctx); err != nil {
+		return nil, false, err
+	}
+	defer t.leave()
+	if writes != nil {
+		if w, ok := writes.Get(buffer.Write{Key: key}); ok {
+			if rest := (cols | kv.Existence) &^ w.Columns; rest != 0 && !t.options.ReadOnly {
+				t.mu.Lock()
+				t.observe(key, rest)
+				t.mu.Unlock()
+			}
+			return w.Value, !w.Deleted, nil
+		}
+	}
+	stored, closer, err := t.snap.engine.Get(encodeKey(key))
+	if err != nil && err != pebble.ErrNotFound {
+		return nil, false, err
+	}
+	// The value is copied: keeping Pebble's own memory would keep a whole block or memtable for each.
+	var value []byte
+	t.mu.Lock()
+	if err == nil {
+		value = t.values.Copy(stored)
+	}
+	if !t.options.ReadOnly {
+		t.observe(key, cols|kv.Existence)
+	}
+	t.mu.Unlock()
+	if err != nil {
+		return nil, false, nil
+	}
+	return value, true, closer.Close()
+}
+
+// observe records a read. mu is held.
+func (t *txn) observe(key []byte, cols kv.ColumnSet) {
+	if t.store.options.Fault.IgnoreExistenceReads {
+		if cols &^= kv.Existence; cols == 0 {
+			return
+		}
+	}
+	t.reads.Point(key, cols)
+}
+
+// observeRange records a read that is part of a scan begun when serial numbered the latest mark. mu is held.
+func (t *txn) observeRange(serial kv.Version, r kv.KeyRange, cols kv.ColumnSet) {
+	if t.store.options.Fault.IgnoreRangeReads {
+		return
+	}
+	t.reads.Scanned(serial, r.Start, r.End, cols)
+}
+
+// Observe implements kv.Txn.
+func (t *txn) Observe(key []byte, cols kv.ColumnSet) {
+	if t.options.ReadOnly || t.ended {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.observe(key, cols|kv.Existence)
+}
+
+// ObserveRange implements kv.Txn.
+func (t *txn) ObserveRange(r kv.KeyRange, cols kv.ColumnSet) {
+	if t.options.ReadOnly || t.ended {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.observeRange(t.reads.Serial(), r, cols|kv.Existence)
+}
+
+// Set implements kv.Txn.
+func (t *txn) Set(key, value []byte, cols kv.ColumnSet) error {
+	if len(value) > maxValueBytes {
+		return fmt.Errorf("%w: value of %d bytes, the limit is %d", kv.ErrTooLarge, len(value), maxValueBytes)
+	}
+	return t.put(buffer.Write{Key: key, Value: value, Columns: cols})
+}
+
+// Delete implements kv.Txn.
+func (t *txn) Delete(key []byte) error {
+	return t.put(buffer.Write{Key: key, Columns: kv.AllColumns, Deleted: true})
+}
+
+func (t *txn) put(w buffer.Write) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if t.options.ReadOnly {
+		return kv.ErrReadOnly
+	}
+	if len(w.Key) > maxKeyBytes {
+		return fmt.Errorf("%w: key of %d bytes, the limit is %d", kv.ErrTooLarge, len(w.Key), maxKeyBytes)
+	}
+	if limit := t.store.options.MaxTxnBytes; !t.writes.Put(w, limit) {
+		return fmt.Errorf("%w: the writes of a transaction are limited to %d bytes", kv.ErrTooLarge, limit)
+	}
+	return nil
+}
+
+// Lock implements kv.Txn.
+func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitPolicy) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if t.options.ReadOnly {
+		return kv.ErrReadOnly
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := t.store
+	for _, key := range keys {
+		if err := s.locks.Acquire(ctx, s.closing, &t.owner, key, m, w); err != nil {
+			return err
+		}
+	}
+	var stale []byte
+	for _, key := range keys {
+		if v, ok := s.recent.Written(key, t.snap.version); ok {
+			t.staleAt, stale = max(t.staleAt, v), key
+		}
+	}
+	if stale != nil {
+		return &staleError{stale}
+	}
+	return nil
+}
+
+// staleError is a kv.ErrStale. It is a type of its own because it is the normal course of things on a hot row,
+// where formatting a message for each would be half the work.
+type staleError struct{ key []byte }
+
+func (e *staleError) Error() string { return fmt.Sprintf("%v: %x", kv.ErrStale, e.key) }
+func (e *staleError) Unwrap() error { return kv.ErrStale }
+
+// Refresh implements kv.Txn.
+func (t *txn) Refresh(ctx context.Context) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if t.options.ReadOnly {
+		return fmt.Errorf("%w: it has no footprint to refresh by", kv.ErrReadOnly)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := t.store
+	newest := s.states.holdNewest(t)
+	if newest.version < t.staleAt {
+		// The group that wrote the locked row is indexed, but its result is not the newest state yet.
+		s.states.drop(newest, t)
+		s.applying.Lock()
+		s.applying.Unlock() //lint:ignore SA2001 waiting for the sequencer is all there is to do
+		newest = s.states.holdNewest(t)
+	}
+	s.counts.refreshes.Add(1)
+	// The index may know later commits than newest has. Reads that they changed would not be valid at commit
+	// either, so that failing now is only earlier.
+	if err := t.validate(); err != nil {
+		s.states.drop(newest, t)
+		s.counts.refreshConflicts.Add(1)
+		t.doomed = err
+		return err
+	}
+	old := t.snap
+	t.snap = newest
+	s.states.drop(old, t)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for it := t.iterators; it != nil; it = it.next {
+		it.stale = true
+	}
+	return nil
+}
+
+// validate compares the footprint, and what open iterators have passed over, with the commits since the
+// snapshot.
+func (t *txn) validate() error {
+	if t.store.options.Fault.SkipValidation {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.reads.Check(t.store.recent, t.snap.version); err != nil {
+		return err
+	}
+	if t.iterators == nil || t.store.options.Fault.IgnoreRangeReads {
+		return nil
+	}
+	var open []conflict.Interval
+	for it := t.iterators; it != nil; it = it.next {
+		if r, any := it.consumed(); any {
+			open = append(open, conflict.Interval{Start: r.Start, End: r.End, Columns: it.columns})
+		}
+	}
+	return t.store.recent.Check(open, t.snap.version)
+}
+
+// WaitDurable implements kv.Txn.
+func (t *txn) WaitDurable(ctx context.Context) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	return t.waitDurable(ctx)
+}
+
+func (t *txn) waitDurable(ctx context.Context) error {
+	select {
+	case <-t.snap.synced:
+	default:
+		select {
+		case <-t.snap.synced:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if t.store.failure.Load() != nil {
+		return t.store.unavailable()
+	}
+	return nil
+}
+
+// Savepoint implements kv.Txn.
+func (t *txn) Savepoint() kv.Mark {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return &mark{writes: t.writes.Save(), reads: t.reads.Mark()}
+}
+
+// RollbackTo implements kv.Txn.
+func (t *txn) RollbackTo(m kv.Mark) { t.writes.Restore(m.(*mark).writes) }
+
+// Retract implements kv.Txn.
+func (t *txn) Retract(m kv.Mark) {
+	to := m.(*mark)
+	t.writes.Restore(to.writes)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reads.Retract(to.reads)
+	for it := t.iterators; it != nil; it = it.next {
+		if !to.reads.After(it.serial) {
+			it.retracted, it.stale = true, true
+		}
+	}
+}
+
+// Commit implements kv.Txn. Once the transaction has been sequenced it waits for the outcome, whatever the
+// context says: nobody is served by not knowing.
+func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
+	if t.ended {
+		return 0, errEnded
+	}
+	if err := t.enter(ctx); err != nil {
+		t.Rollback()
+		return 0, err
+	}
+	s := t.store
+	if t.writes.Len() == 0 {
+		s.unlock(t)
+		version, err := t.snap.version, t.waitDurable(ctx)
+		t.end()
+		return version, err
+	}
+	t.closeIterators()
+	err := s.prepare(t)
+	if err == nil {
+		t.done = make(chan struct{}, 1)
+		if s.commits.add(t) {
+			<-t.done
+			err = t.err
+			t.owner = locks.Owner{}
+		} else {
+			err = s.unavailable()
+		}
+	}
+	if err != nil {
+		s.unlock(t)
+	}
+	t.end()
+	if err != nil {
+		return 0, err
+	}
+	return t.version, nil
+}
+
+// Rollback implements kv.Txn.
+func (t *txn) Rollback() {
+	if t.ended {
+		return
+	}
+	t.active.Add(1)
+	t.store.unlock(t)
+	t.end()
+}
+
+// end gives back what the transaction holds. It ends the call that enter or Rollback has begun.
+func (t *txn) end() {
+	t.closeIterators()
+	t.ended = true
+	t.store.states.end(t)
+	t.leave()
+}
+
+// closeIterators closes iterators the client has left open, and records what they have passed over.
+func (t *txn) closeIterators() {
+	for {
+		t.mu.Lock()
+		it := t.iterators
+		t.mu.Unlock()
+		if it == nil {
+			return
+		}
+		it.fail(errEnded)
+		_ = it.Close()
+	}
+}
