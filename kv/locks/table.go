@@ -124,6 +124,9 @@ func (t *Table) Acquire(ctx context.Context, stop <-chan struct{}, o *Owner, key
 	case w.SkipLocked:
 		return fmt.Errorf("%w: %x", kv.ErrLockSkipped, key)
 	}
+	if o.ready == nil {
+		o.ready = make(chan struct{}, 1)
+	}
 	r := &request{owner: o, key: key, hash: hash, mode: m}
 	if granted, err := t.enqueue(s, r); granted || err != nil {
 		return err
@@ -230,9 +233,6 @@ func (t *Table) enqueue(s *shard, r *request) (granted bool, err error) {
 	q.waiters = slices.Insert(q.waiters, q.place(r.owner), r)
 	s.mu.Unlock()
 
-	if r.owner.ready == nil {
-		r.owner.ready = make(chan struct{}, 1)
-	}
 	r.owner.waiting.Store(r)
 	// Who has no locks is waited for by none: he is the last in the queue.
 	if len(r.owner.held) > 0 {
@@ -367,4 +367,16 @@ func (t *Table) Stats() Stats {
 		s.mu.Unlock()
 	}
 	return out
+}
+
+// Waiting is the number of requests that wait for key.
+func (t *Table) Waiting(key []byte) int {
+	hash := maphash.Bytes(t.seed, key)
+	s := t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.keys[hash].queue; q != nil {
+		return len(q.waiters)
+	}
+	return 0
 }

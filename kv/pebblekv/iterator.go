@@ -283,12 +283,13 @@ func (it *iterator) Close() error {
 	if it.next != nil {
 		it.next.previous = it.previous
 	}
-	t.mu.Unlock()
-	if it.source != nil {
+	// Under the mutex, so that the store cannot be closed meanwhile.
+	if it.source != nil && !t.abandoned {
 		if err := it.source.Close(); err != nil {
 			it.fail(err)
 		}
 	}
+	t.mu.Unlock()
 	it.source, it.key, it.value, it.done = nil, nil, nil, true
 	t.leave()
 	return it.err

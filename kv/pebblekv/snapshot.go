@@ -200,14 +200,21 @@ func (l *snapshots) busy() bool {
 	return false
 }
 
-// freeAll frees all snapshots at the end.
-func (l *snapshots) freeAll() {
+// abandon frees all snapshots at the end, and reports whether iterators are still open.
+func (l *snapshots) abandon() (iterators bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for t := l.txns; t != nil; t = t.next {
+		t.mu.Lock()
+		t.abandoned = true
+		iterators = iterators || t.iterators != nil
+		t.mu.Unlock()
+	}
 	l.freed = true
 	for s := l.first; s != nil; s = s.next {
 		s.free()
 	}
+	return iterators
 }
 
 // horizon is the oldest version that a transaction may still be validated from.

@@ -170,8 +170,7 @@ func (s *Store) Close() error {
 	for s.states.busy() && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
-	abandoned := s.states.busy()
-	s.states.freeAll()
+	abandoned := s.states.abandon()
 	err := errors.Join(s.closeEngine(), s.lock.Close())
 	switch {
 	case s.failure.Load() != nil:

@@ -41,6 +41,7 @@ type txn struct {
 	reads     conflict.Footprint
 	values    arena.Arena
 	iterators *iterator // the first open one that has been moved
+	abandoned bool      // the store is closed, and the memory of its iterators is lost
 
 	next, previous *txn // in snapshots
 
