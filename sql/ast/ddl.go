@@ -116,6 +116,42 @@ type (
 		IfExists bool
 		Options  []*Option
 	}
+	// CreateEnum is CREATE TYPE .. AS ENUM.
+	CreateEnum struct {
+		At
+		Type   *TableName
+		Labels []string
+	}
+	// AlterEnum is ALTER TYPE .. ADD VALUE, or RENAME VALUE if OldLabel is set.
+	AlterEnum struct {
+		At
+		Type        *TableName
+		OldLabel    string
+		Label       string
+		Neighbor    string // BEFORE or AFTER it; "" for the end
+		After       bool
+		IfNotExists bool
+	}
+	// CreateComposite is CREATE TYPE .. AS (columns).
+	CreateComposite struct {
+		At
+		Type    *TableName
+		Columns []*ColumnDef
+	}
+	// CreateDomain is CREATE DOMAIN.
+	CreateDomain struct {
+		At
+		Domain      *TableName
+		Type        *TypeName
+		Collation   []string
+		Constraints []*Constraint
+	}
+	// RefreshView is REFRESH MATERIALIZED VIEW.
+	RefreshView struct {
+		At
+		View                     *TableName
+		Concurrently, WithNoData bool
+	}
 	// CreateAssertion is CREATE ASSERTION. Condition's positions are those of the statement's text.
 	CreateAssertion struct {
 		At
@@ -143,6 +179,7 @@ type (
 		IfExists     bool
 		Cascade      bool
 		Concurrently bool
+		On           *TableName // the table of DROP TRIGGER, RULE and POLICY, which drop one each
 	}
 	// AlterTable is ALTER TABLE, INDEX, VIEW or SEQUENCE with table-like commands.
 	AlterTable struct {
@@ -278,6 +315,11 @@ func (*CreateIndex) stmt()     {}
 func (*CreateView) stmt()      {}
 func (*CreateSequence) stmt()  {}
 func (*AlterSequence) stmt()   {}
+func (*CreateEnum) stmt()      {}
+func (*AlterEnum) stmt()       {}
+func (*CreateComposite) stmt() {}
+func (*CreateDomain) stmt()    {}
+func (*RefreshView) stmt()     {}
 func (*CreateAssertion) stmt() {}
 func (*AlterAssertion) stmt()  {}
 func (*Drop) stmt()            {}

@@ -156,11 +156,11 @@ type (
 	// Subquery is a query used as an expression.
 	Subquery struct {
 		At
-		Kind  SubqueryKind
-		Left  Expr   // ANY and ALL: x or Row
-		Op    string // ANY and ALL: "=" for IN
-		Query *Select
-		Not   bool // NOT IN
+		Kind       SubqueryKind
+		Left       Expr   // ANY and ALL: x or Row
+		Schema, Op string // ANY and ALL: "=" for IN; Schema is set for OPERATOR(schema.op)
+		Query      *Select
+		Not        bool // NOT IN
 	}
 	// Subscript is a[i] or a[l:u]; nil bounds are open.
 	Subscript struct {

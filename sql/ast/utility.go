@@ -100,6 +100,7 @@ type (
 		At
 		Analyze bool // ANALYZE was written, not VACUUM
 		Tables  []*TableName
+		Columns [][]string // parallel to Tables; nil where none are given
 		Options []*Option
 	}
 	// Checkpoint is CHECKPOINT.
@@ -117,18 +118,34 @@ type (
 		At
 		Channel, Payload string
 	}
-	// Do is DO.
-	Do struct{ At }
-	// Reindex is REINDEX.
+	// Do is DO. Language is "" if not said.
+	Do struct {
+		At
+		Language, Body string
+	}
+	// Reindex is REINDEX. Kind: "index", "table", "schema", "system", "database".
 	Reindex struct {
 		At
-		Kind string
-		Name *TableName
+		Kind    string
+		Name    *TableName // of a schema or database in Name alone
+		Options []*Option
 	}
 	// Grant is GRANT or REVOKE.
 	Grant struct {
 		At
 		Revoke bool
+	}
+	// CreateRole is CREATE ROLE, USER or GROUP, AlterRole ALTER ROLE .. options. User: USER was written.
+	CreateRole struct {
+		At
+		Name    string
+		User    bool
+		Options []*Option // as pg_query names them: canlogin, superuser, password, ..
+	}
+	AlterRole struct {
+		At
+		Name    string
+		Options []*Option
 	}
 	// CreateExtension is CREATE EXTENSION.
 	CreateExtension struct {
@@ -164,5 +181,7 @@ func (*Notify) stmt()          {}
 func (*Do) stmt()              {}
 func (*Reindex) stmt()         {}
 func (*Grant) stmt()           {}
+func (*CreateRole) stmt()      {}
+func (*AlterRole) stmt()       {}
 func (*CreateExtension) stmt() {}
 func (*Unsupported) stmt()     {}

@@ -1,0 +1,4 @@
+package ast
+
+// FormatStatement prints a statement.
+func FormatStatement(s Stmt) string { return "" }
