@@ -1,114 +1,250 @@
 package catalog
 
 import (
+	"slices"
+	"strings"
+
 	"holdfast/sql/errs"
 	"holdfast/sql/types"
 )
 
-// The lookups by a name as written take the session's search path: schema names, "$user" replaced, pg_catalog
-// searched first unless it is in the path.
+// The lookups by a name as written take the session's search path: schema names, "$user" replaced. pg_catalog
+// is searched first unless it is in the path.
 
-// Lookup finds a relation by a name as written; schema is "" if the name is not qualified. Errors are 42P01
-// and 3F000. Indexes are not found: see LookupIndex.
+// search calls f with each schema of the path in order until it returns true.
+func (s *Snapshot) search(searchPath []string, f func(schema OID) bool) {
+	if !slices.Contains(searchPath, "pg_catalog") && f(PgCatalogOID) {
+		return
+	}
+	for _, name := range searchPath {
+		if n := s.schemaNames[name]; n != nil && f(n.OID) {
+			return
+		}
+	}
+}
+
+// dotted is a name as messages show it.
+func dotted(schema, name string) string {
+	if schema == "" {
+		return name
+	}
+	return schema + "." + name
+}
+
+// findRelation is the OID of a relation, index or composite type by a name as written, 0 if there is none.
+func (s *Snapshot) findRelation(searchPath []string, schema, name string) (oid OID) {
+	in := func(schema OID) bool {
+		oid = s.relationNames[qualifiedName{schema, name}]
+		if t := system().relationNames[qualifiedName{schema, name}]; t != nil {
+			oid = t.OID
+		}
+		return oid != 0
+	}
+	if schema == "" {
+		s.search(searchPath, in)
+	} else if n := s.schemaNames[schema]; n != nil {
+		in(n.OID)
+	}
+	return oid
+}
+
+// Lookup finds a relation by a name as written; schema is "" if the name is not qualified. Errors are 42P01,
+// and 42809 for an index or composite type.
 func (s *Snapshot) Lookup(searchPath []string, schema, name string) (*Table, error) {
-	return nil, errs.New(errs.UndefinedTable, "relation %q does not exist", name)
+	oid := s.findRelation(searchPath, schema, name)
+	if t := s.RelationByOID(oid); t != nil {
+		return t, nil
+	}
+	if oid == 0 {
+		return nil, errs.New(errs.UndefinedTable, "relation %q does not exist", dotted(schema, name))
+	}
+	what := "composite types"
+	if s.indexTables[oid] != 0 {
+		what = "indexes"
+	}
+	return nil, errs.New(errs.WrongObjectType, "cannot open relation %q", name).
+		WithDetail("This operation is not supported for %s.", what)
 }
 
-// LookupIndex finds an index and its table, nil if there is none (42704).
+// LookupIndex finds an index and its table by a name as written. Errors are 42704, and 42809 for a relation
+// that is no index.
 func (s *Snapshot) LookupIndex(searchPath []string, schema, name string) (*Table, *Index, error) {
-	return nil, nil, errs.New(errs.UndefinedObject, "index %q does not exist", name)
+	oid := s.findRelation(searchPath, schema, name)
+	if t, x := s.IndexByOID(oid); t != nil {
+		return t, x, nil
+	}
+	if oid == 0 {
+		return nil, nil, errs.New(errs.UndefinedObject, "index %q does not exist", dotted(schema, name))
+	}
+	return nil, nil, errs.New(errs.WrongObjectType, "%q is not an index", name)
 }
 
-// LookupAssertion finds an assertion by a name as written (42704).
+// LookupAssertion finds an assertion by a name as written. Errors are 42704 and 3F000.
 func (s *Snapshot) LookupAssertion(searchPath []string, schema, name string) (*Assertion, error) {
-	return nil, errs.New(errs.UndefinedObject, "assertion %q does not exist", name)
+	var a *Assertion
+	in := func(schema OID) bool {
+		a = s.Assertion(schema, name)
+		return a != nil
+	}
+	if schema == "" {
+		s.search(searchPath, in)
+	} else if n := s.schemaNames[schema]; n == nil {
+		return nil, errs.New(errs.InvalidSchemaName, "schema %q does not exist", schema)
+	} else {
+		in(n.OID)
+	}
+	if a == nil {
+		return nil, errs.New(errs.UndefinedObject, "assertion %q does not exist", dotted(schema, name))
+	}
+	return a, nil
 }
 
 // LookupType finds a type by a name as written, in PostgreSQL's internal spelling (int4, _text) or a user's;
-// row types included. The error is 42704 or 3F000.
+// row types included. Errors are 42704 and 3F000.
 func (s *Snapshot) LookupType(searchPath []string, schema, name string) (*types.Type, error) {
-	return nil, errs.New(errs.UndefinedObject, "type %q does not exist", name)
+	var t *types.Type
+	in := func(schema OID) bool {
+		t = s.TypeByName(schema, name)
+		return t != nil
+	}
+	if schema == "" {
+		s.search(searchPath, in)
+	} else if n := s.schemaNames[schema]; n == nil {
+		return nil, errs.New(errs.InvalidSchemaName, "schema %q does not exist", schema)
+	} else {
+		in(n.OID)
+	}
+	if t == nil {
+		return nil, errs.New(errs.UndefinedObject, "type %q does not exist", dotted(schema, name))
+	}
+	return t, nil
 }
 
-// CreationSchema is the schema in which CREATE puts an object: the one written, or the first of the search
-// path that exists. Errors are 3F000 and, for the system's schemas, 42501.
-func (s *Snapshot) CreationSchema(searchPath []string, schema string) (*Schema, error) {
-	return nil, errs.New(errs.InvalidSchemaName, "no schema has been selected to create in")
+// CreationSchema is the schema in which CREATE puts an object called name: the one written, or the first of
+// the search path that exists. Errors are 3F000 and, for the system's schemas, 42501.
+func (s *Snapshot) CreationSchema(searchPath []string, schema, name string) (*Schema, error) {
+	var n *Schema
+	if schema != "" {
+		if n = s.schemaNames[schema]; n == nil {
+			return nil, errs.New(errs.InvalidSchemaName, "schema %q does not exist", schema)
+		}
+	} else {
+		for _, p := range searchPath {
+			if n = s.schemaNames[p]; n != nil {
+				break
+			}
+		}
+		if n == nil {
+			return nil, errs.New(errs.InvalidSchemaName, "no schema has been selected to create in")
+		}
+	}
+	if n.OID == PgCatalogOID || n.OID == InformationSchemaOID {
+		return nil, errs.New(errs.InsufficientPrivilege, "permission denied to create %q", n.Name+"."+name).
+			WithDetail("System catalog modifications are currently disallowed.")
+	}
+	return n, nil
 }
 
-// Schemas are all schemas, by name.
-func (s *Snapshot) Schemas() []*Schema { return nil }
+// nameOf is the schema and name of a relation, index or composite type.
+func (s *Snapshot) nameOf(oid OID) (schema OID, name string, ok bool) {
+	if t := s.RelationByOID(oid); t != nil {
+		return t.Schema, t.Name, true
+	}
+	if t, x := s.IndexByOID(oid); t != nil {
+		return t.Schema, x.Name, true
+	}
+	if x := system().indexes[oid]; x != nil {
+		return PgCatalogOID, x.name, true
+	}
+	for _, u := range s.derive().userTypes {
+		if u.Relation == oid && oid != 0 {
+			return u.Schema, u.Name, true
+		}
+	}
+	return 0, "", false
+}
 
-// Tables are all user relations (tables, views, sequences) by OID, without those of the system.
-func (s *Snapshot) Tables() []*Table { return nil }
+// Visible reports whether a relation or index is found by its bare name.
+func (s *Snapshot) Visible(oid OID, searchPath []string) bool {
+	schema, name, ok := s.nameOf(oid)
+	if !ok {
+		return false
+	}
+	if schema == PgCatalogOID && !slices.Contains(searchPath, "pg_catalog") {
+		return true
+	}
+	return s.findRelation(searchPath, "", name) == oid
+}
 
-// IndexByName finds an index in a schema; nil if there is none.
-func (s *Snapshot) IndexByName(schema OID, name string) (*Table, *Index) { return nil, nil }
+// TypeVisible reports whether a type is found by its bare name.
+func (s *Snapshot) TypeVisible(oid OID, searchPath []string) bool {
+	_, name, ok := s.typeName(oid)
+	if !ok {
+		return false
+	}
+	t, err := s.LookupType(searchPath, "", name)
+	return err == nil && t.OID == oid
+}
 
-// IndexByOID finds an index; nil if there is none.
-func (s *Snapshot) IndexByOID(oid OID) (*Table, *Index) { return nil, nil }
-
-// Constraint finds a constraint of any table or domain; nil if there is none. t is nil for a domain's.
-func (s *Snapshot) Constraint(oid OID) (t *Table, c *Constraint) { return nil, nil }
-
-// Assertion finds an assertion in a schema; nil if there is none.
-func (s *Snapshot) Assertion(schema OID, name string) *Assertion { return nil }
-
-// AssertionByOID returns the assertion, nil if there is none.
-func (s *Snapshot) AssertionByOID(oid OID) *Assertion { return s.assertions[oid] }
-
-// Assertions are all assertions, by name.
-func (s *Snapshot) Assertions() []*Assertion { return nil }
-
-// AssertionsOn are the assertions that read a table, itself or through a view, by name: the order of checks.
-func (s *Snapshot) AssertionsOn(table OID) []*Assertion { return nil }
-
-// Type is the type with an OID: built in, a user's, a row type, or an array over one of them; nil if there is none.
-func (s *Snapshot) Type(oid OID) *types.Type { return types.ByOID(oid) }
-
-// RowType is the composite type of a relation's rows.
-func (s *Snapshot) RowType(t *Table) *types.Type { return s.Type(t.RowType) }
-
-// TypeByName finds a type in a schema; nil if there is none.
-func (s *Snapshot) TypeByName(schema OID, name string) *types.Type { return nil }
-
-// UserType finds an enum, domain or composite type, nil if the OID is not one.
-func (s *Snapshot) UserType(oid OID) *UserType { return nil }
-
-// UserTypes are all of them by OID.
-func (s *Snapshot) UserTypes() []*UserType { return nil }
-
-// Role finds a role, nil if there is none.
-func (s *Snapshot) Role(name string) *Role { return nil }
-
-// RoleByOID finds a role, nil if there is none.
-func (s *Snapshot) RoleByOID(oid OID) *Role { return nil }
-
-// Roles are all roles by OID.
-func (s *Snapshot) Roles() []*Role { return nil }
-
-// Visible reports whether a relation, index or type is found by its bare name.
-func (s *Snapshot) Visible(oid OID, searchPath []string) bool { return false }
+// typeName is the schema and internal name of a type.
+func (s *Snapshot) typeName(oid OID) (schema OID, name string, ok bool) {
+	if t := types.ByOID(oid); t != nil {
+		return PgCatalogOID, t.Name, true
+	}
+	if i := s.derive().typeInfo[oid]; i != nil {
+		return i.schema, i.name, true
+	}
+	if t := system().rowTypes[oid]; t != nil {
+		return t.Schema, t.Name, true
+	}
+	return 0, "", false
+}
 
 // FormatType is the name of a type with its modifier as format_type prints it under a search path: types of
 // users are qualified unless visible.
 func (s *Snapshot) FormatType(t *types.Type, mod int32, searchPath []string) string {
-	return types.FormatType(t, mod)
+	if types.ByOID(t.OID) != nil {
+		return types.FormatType(t, mod)
+	}
+	elem, suffix := t, ""
+	if t.IsArray() {
+		elem, suffix = t.Elem, "[]"
+	}
+	schema, name, ok := s.typeName(elem.OID)
+	if !ok {
+		return types.FormatType(t, mod)
+	}
+	text := types.QuoteIdentifier(name)
+	if n := s.schemas[schema]; n != nil && !s.TypeVisible(elem.OID, searchPath) {
+		text = types.QuoteIdentifier(n.Name) + "." + text
+	}
+	return text + suffix
 }
 
-// QualifiedName is the name of a relation, index or type for SQL: quoted, and qualified unless visible.
-func (s *Snapshot) QualifiedName(oid OID, searchPath []string) string { return "" }
+// QualifiedName is the name of a relation or index for SQL: quoted, and qualified unless visible; "" if there
+// is no such object.
+func (s *Snapshot) QualifiedName(oid OID, searchPath []string) string {
+	schema, name, ok := s.nameOf(oid)
+	if !ok {
+		return ""
+	}
+	return s.qualify(schema, name, s.Visible(oid, searchPath))
+}
 
-// CheckDatabase refuses a name qualified by another database (0A000). schema and name are for the message.
+func (s *Snapshot) qualify(schema OID, name string, visible bool) string {
+	quoted := types.QuoteIdentifier(name)
+	if n := s.schemas[schema]; n != nil && !visible {
+		return types.QuoteIdentifier(n.Name) + "." + quoted
+	}
+	return quoted
+}
+
+// CheckDatabase refuses a name qualified by another database than the current one (0A000). schema and name are
+// for the message.
 func CheckDatabase(current, database, schema, name string) error {
 	if database == "" || database == current {
 		return nil
 	}
-	return errs.New(errs.FeatureNotSupported, "cross-database references are not implemented: %q", database+"."+schema+"."+name)
+	return errs.New(errs.FeatureNotSupported, "cross-database references are not implemented: %q",
+		strings.Join([]string{database, schema, name}, "."))
 }
-
-// Stats are the live statistics of a table.
-func (s *Snapshot) Stats(table OID) *TableStats { return nil }
-
-// Catalog is the catalog the snapshot is of.
-func (s *Snapshot) Catalog() *Catalog { return nil }

@@ -6,6 +6,9 @@
 package catalog
 
 import (
+	"maps"
+	"slices"
+
 	"holdfast/sql/types"
 )
 
@@ -30,6 +33,8 @@ type Schema struct {
 	Owner   OID
 	Comment string
 	Changed uint64
+
+	stamp uint64
 }
 
 // RelKind is pg_class.relkind.
@@ -67,6 +72,10 @@ type Table struct {
 	Virtual *Virtual `json:"-"`
 	// Changed counts the changes of this object: plans made for an older count are stale.
 	Changed uint64
+
+	key         []byte // where it is stored, nil for relations of the system
+	stamp       uint64
+	ofUserTypes bool // a column has a type that is not built in
 }
 
 // StorageID prefixes the keys of one table's rows or one index's entries. IDs are never used again.
@@ -92,6 +101,8 @@ type Column struct {
 	Uses []int16
 	// DependsOn are the objects that Default or Generated uses: sequences.
 	DependsOn []OID
+
+	missing *string // text of Missing while its type is not known
 }
 
 // Index is an index over a Table. Its keys are Storage, the key columns, and, unless it is unique with all
@@ -194,20 +205,24 @@ type Assertion struct {
 	DependsOn         map[OID][]int16 // columns read: relation OID (tables, and the views between) to attribute numbers
 	Comment           string
 	Changed           uint64
+
+	stamp uint64
 }
 
 // Role is a user.
 type Role struct {
-	OID       OID
-	Name      string
-	Superuser bool
-	Login     bool
-	Inherit   bool
-	CreateDB  bool
+	OID                  OID
+	Name                 string
+	Superuser            bool
+	Login                bool
+	Inherit              bool
+	CreateDB, CreateRole bool
 	// Password is the SCRAM-SHA-256 verifier in PostgreSQL's form, "" if there is none.
 	Password string
 	Comment  string
 	Changed  uint64
+
+	stamp uint64
 }
 
 // Column returns the live column of that name, nil if there is none.
@@ -245,3 +260,63 @@ const (
 	RowKeyNumber   int16 = -1
 	TableOIDNumber int16 = -6
 )
+
+// Clone is a deep copy, for DDL to change and put.
+func (t *Table) Clone() *Table {
+	c := *t
+	c.Columns = make([]*Column, len(t.Columns))
+	for i, col := range t.Columns {
+		d := *col
+		d.Uses, d.DependsOn = slices.Clone(col.Uses), slices.Clone(col.DependsOn)
+		c.Columns[i] = &d
+	}
+	c.Indexes = make([]*Index, len(t.Indexes))
+	for i, x := range t.Indexes {
+		y := *x
+		y.Keys, y.Include, y.Uses = slices.Clone(x.Keys), slices.Clone(x.Include), slices.Clone(x.Uses)
+		c.Indexes[i] = &y
+	}
+	c.Constraints = make([]*Constraint, len(t.Constraints))
+	for i, k := range t.Constraints {
+		l := *k
+		l.Columns, l.RefColumns, l.OnDeleteColumns = slices.Clone(k.Columns), slices.Clone(k.RefColumns), slices.Clone(k.OnDeleteColumns)
+		c.Constraints[i] = &l
+	}
+	c.Referencing = slices.Clone(t.Referencing)
+	if t.View != nil {
+		v := *t.View
+		v.DependsOn = cloneUses(t.View.DependsOn)
+		c.View = &v
+	}
+	if t.Sequence != nil {
+		q := *t.Sequence
+		c.Sequence = &q
+	}
+	return &c
+}
+
+func cloneUses(m map[OID][]int16) map[OID][]int16 {
+	c := maps.Clone(m)
+	for k, v := range c {
+		c[k] = slices.Clone(v)
+	}
+	return c
+}
+
+// Constraint returns the constraint of that name, nil if there is none.
+func (t *Table) Constraint(name string) *Constraint {
+	for _, c := range t.Constraints {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Attribute returns the column with an attribute number, dropped or not; nil if there is none.
+func (t *Table) Attribute(number int16) *Column {
+	if number < 1 || int(number) > len(t.Columns) {
+		return nil
+	}
+	return t.Columns[number-1]
+}

@@ -12,6 +12,8 @@ type UserType struct {
 	Kind     byte // pg_type.typtype: 'e' enum, 'd' domain, 'c' composite
 	Comment  string
 	Changed  uint64
+	// Dropped types are kept only because the stored rows of dropped columns have values of them.
+	Dropped bool
 
 	Labels []types.EnumLabel // of an enum, in order
 
@@ -29,4 +31,6 @@ type UserType struct {
 
 	// Type is the descriptor, made from the above.
 	Type *types.Type `json:"-"`
+
+	stamp uint64
 }

@@ -24,6 +24,7 @@ const (
 	SubstringError                Code = "22011"
 	DivisionByZero                Code = "22012"
 	IntervalFieldOverflow         Code = "22015"
+	SequenceLimitExceeded         Code = "2200H"
 	InvalidArgumentForLog         Code = "2201E"
 	InvalidArgumentForPower       Code = "2201F"
 	InvalidRowCountInLimit        Code = "2201W"
