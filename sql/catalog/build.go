@@ -241,7 +241,9 @@ type linker struct {
 // *Type per OID and it never changes. changed are types that have changed otherwise. It returns the other
 // tables it has replaced.
 func (s *Snapshot) link(tables map[OID]*Table, userTypes map[OID]*UserType, changed map[OID]bool) (others []*Table, err error) {
-	l := &linker{s: s, tables: maps.Clone(tables), types: maps.Clone(userTypes), domains: map[OID]*UserType{}}
+	l := &linker{s: s, tables: map[OID]*Table{}, types: map[OID]*UserType{}, domains: map[OID]*UserType{}}
+	maps.Copy(l.tables, tables)
+	maps.Copy(l.types, userTypes)
 	if changed == nil {
 		changed = map[OID]bool{}
 	}
