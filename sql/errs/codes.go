@@ -27,6 +27,7 @@ const (
 	SequenceLimitExceeded         Code = "2200H"
 	InvalidArgumentForLog         Code = "2201E"
 	InvalidArgumentForPower       Code = "2201F"
+	InvalidArgumentForWidthBucket Code = "2201G"
 	InvalidRowCountInLimit        Code = "2201W"
 	InvalidRowCountInOffset       Code = "2201X"
 	CharacterNotInRepertoire      Code = "22021"

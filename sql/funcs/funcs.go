@@ -109,10 +109,13 @@ const (
 	CastImplicit   CastContext = 'i'
 )
 
-// Cast converts between two types. A nil Func with Binary set relabels; with InOut set it goes through text.
+// Cast converts between two types, in exactly one of these ways: by calling Func; by relabelling (Binary);
+// through text (InOut); element by element of an array (Elem); field by field of a record (Fields).
 type Cast struct {
 	Source, Target *types.Type
 	Context        CastContext
 	Func           *Func
 	Binary, InOut  bool
+	Elem           *Cast
+	Fields         bool
 }

@@ -1,7 +1,8 @@
 package funcs
 
 import (
-	"math/bits"
+	"slices"
+	"sync"
 
 	"holdfast/sql/types"
 )
@@ -35,7 +36,10 @@ func EvalStrictKernel(k Kernel, ctx *Ctx, args []*types.Vec, rows types.Rows, ou
 	if !nulls {
 		return k(ctx, args, rows, out)
 	}
-	sel := make([]int32, 0, rows.N)
+	scratch := selections.Get().(*[]int32)
+	defer selections.Put(scratch)
+	sel := slices.Grow((*scratch)[:0], rows.N)
+	*scratch = sel
 	if rows.Sel == nil {
 		for i := range rows.N {
 			if anyNull(args, i) {
@@ -62,6 +66,9 @@ func EvalStrictKernel(k Kernel, ctx *Ctx, args []*types.Vec, rows types.Rows, ou
 	return k(ctx, args, types.Rows{N: len(sel), Sel: sel}, out)
 }
 
+// selections are reused: no kernel keeps the rows it is given.
+var selections = sync.Pool{New: func() any { return new([]int32) }}
+
 func anyNull(args []*types.Vec, i int) bool {
 	for _, a := range args {
 		if !a.Const && a.Nulls.Has(i) {
@@ -73,7 +80,7 @@ func anyNull(args []*types.Vec, i int) bool {
 
 func anyBit(b types.Bitmap) bool {
 	for _, w := range b {
-		if bits.OnesCount64(w) != 0 {
+		if w != 0 {
 			return true
 		}
 	}

@@ -1,0 +1,9 @@
+package funcs
+
+// scalarFuncs are the implementations of scalar functions, by area.
+func scalarFuncs() []kernels {
+	return []kernels{integerFuncs(), comparisonFuncs(), floatFuncs(), castFuncs(), numericFuncs()}
+}
+func setReturning() setKernels   { return setKernels{} }
+func aggregateFuncs() aggregates { return aggregates{} }
+func ioKernel(f *Func) Kernel    { return nil }
