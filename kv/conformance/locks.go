@@ -32,6 +32,7 @@ var lockScenarios = []scenario{
 	{"lock/read-only", lockReadOnly},
 	{"lock/released at sequencing", releasedAtSequencing},
 	{"lock/many deadlocks", manyDeadlocks},
+	{"lock/many locks", manyLocks},
 }
 
 var modes = []kv.LockMode{kv.LockKeyShare, kv.LockShare, kv.LockNoKeyUpdate, kv.LockUpdate}
@@ -470,5 +471,36 @@ func manyDeadlocks(e *env) {
 	}
 	for k := range keys {
 		e.free(fmt.Sprint("k", k))
+	}
+}
+
+// manyLocks: however many there are, they end with their transaction, once.
+func manyLocks(e *env) {
+	e.put("a=1")
+	keys := make([][]byte, 3000)
+	for i := range keys {
+		keys[i] = []byte(fmt.Sprintf("k%d", i))
+	}
+	all := func(x *tx) {
+		e.Helper()
+		if err := x.Lock(x.ctx, keys, kv.LockUpdate, kv.WaitPolicy{}); err != nil {
+			e.Fatalf("lock: %v", err)
+		}
+	}
+	last := e.begin()
+	for _, end := range []func(x *tx){
+		func(x *tx) { x.set("b", "1"); x.commits() },
+		func(x *tx) { x.read("a"); x.set("b", "1"); e.put("a=2"); x.conflicts() },
+		func(x *tx) { x.commits() },
+		func(x *tx) { x.Rollback() },
+	} {
+		x := e.begin()
+		all(x)
+		end(x)
+		x.Rollback()
+	}
+	all(last)
+	for i := 0; i < len(keys); i += 100 {
+		e.taken(kv.LockKeyShare, string(keys[i]))
 	}
 }

@@ -390,19 +390,21 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	if err == nil {
 		t.done = make(chan struct{}, 1)
 		if s.commits.add(t) {
-			<-t.done
-			err = t.err
-			t.owner = locks.Owner{}
-		} else {
-			err = s.unavailable()
+			<-t.done // from here on the locks are the sequencer's to release, maybe after its answer
+			t.end()
+			return t.outcome()
 		}
+		err = s.unavailable()
 	}
-	if err != nil {
-		s.unlock(t)
-	}
+	s.unlock(t)
 	t.end()
-	if err != nil {
-		return 0, err
+	return 0, err
+}
+
+// outcome is what the sequencer has made of the commit.
+func (t *txn) outcome() (kv.Version, error) {
+	if t.err != nil {
+		return 0, t.err
 	}
 	return t.version, nil
 }

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -392,38 +393,11 @@ func overwrites(a, b Txn) bool {
 }
 
 // apply runs a transaction alone and tells whether it would have seen what it saw.
-func apply(data map[string][]int64, txn Txn) (map[string][]int64, bool) {
-	after := map[string][]int64{}
-	for k, v := range data {
-		after[k] = v
-	}
+func apply(state map[string][]int64, txn Txn) (map[string][]int64, bool) {
+	after := maps.Clone(state)
 	for _, op := range txn.Ops {
-		switch op.Kind {
-		case Read:
-			if !slices.Equal(after[op.Key], op.Seen) {
-				return nil, false
-			}
-		case Range:
-			rows := map[string][]int64{}
-			for _, r := range op.Rows {
-				rows[r.Key] = r.Seen
-			}
-			for k, v := range after {
-				if k >= op.Key && (op.End == "" || k < op.End) && !slices.Equal(v, rows[k]) {
-					return nil, false
-				}
-			}
-			for k, v := range rows {
-				if !slices.Equal(after[k], v) {
-					return nil, false
-				}
-			}
-		case Append:
-			after[op.Key] = append(slices.Clone(after[op.Key]), op.Value)
-		case Write:
-			after[op.Key] = []int64{op.Value}
-		case Delete:
-			delete(after, op.Key)
+		if _, ok := op.apply(after); !ok {
+			return nil, false
 		}
 	}
 	return after, true
@@ -497,6 +471,33 @@ func TestLargeHistory(t *testing.T) {
 	}
 	if found := CheckStrict(txns[:len(txns)-1]); len(found) == 0 {
 		t.Error("the wrong read is not found")
+	}
+}
+
+// TestCheckOrder finds reads that fit some order, but not the one that is told.
+func TestCheckOrder(t *testing.T) {
+	for want, text := range map[int]string{
+		0: `
+			committed 1 2 order 7: read x [1], delete x, append l 2
+			committed 1 2 order 5: range a z {}, append l 1, write x 1
+			committed 1 2 order 5: range a z {l [1], x [1]}
+			aborted 1 2 order 6: write x 9
+			committed 1 2: range a z {}
+			committed 1 2 order 9: range a z {l [1 2]}`,
+		1: `
+			committed 1 2 order 2: write x 1
+			committed 1 2 order 1: read x [1]`,
+		2: `
+			committed 1 2 order 1: write x 1, read x -, append l 1, read l [1]
+			committed 1 2 order 2: range l z {x [1]}`,
+	} {
+		txns, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := CheckOrder(txns); len(got) != want {
+			t.Errorf("%v, want %d in%s", got, want, text)
+		}
 	}
 }
 
