@@ -37,6 +37,7 @@ const (
 	classVector // int2vector, oidvector
 	classEnum
 	classRange
+	classBit
 )
 
 var builtinClasses = map[string]class{
@@ -51,7 +52,7 @@ var builtinClasses = map[string]class{
 	"json": classJSON, "jsonb": classJSONB, "void": classVoid, "record": classRecord, "int2vector": classVector,
 	"oidvector": classVector, "anyarray": classArray, "anycompatiblearray": classArray,
 	"int4range": classRange, "int8range": classRange, "numrange": classRange, "tsrange": classRange, "tstzrange": classRange,
-	"daterange": classRange,
+	"daterange": classRange, "bit": classBit, "varbit": classBit,
 }
 
 func builtinClass(t *Type) class {

@@ -1,14 +1,8 @@
 package types
 
 import (
-	"bytes"
-	"hash/maphash"
 	"sort"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/cockroachdb/apd/v3"
 
 	"holdfast/sql/errs"
 )
@@ -19,46 +13,6 @@ func sortLabels(labels []EnumLabel) []EnumLabel {
 	return l
 }
 
-// QuoteIdentifier quotes a name if SQL needs it.
-func QuoteIdentifier(name string) string { return name }
-
-// FormatType is the name of a type with its modifier as PostgreSQL prints it: "character varying(10)".
-func FormatType(t *Type, mod int32) string { return t.SQLName }
-
-// TypmodFromArgs makes a typmod from the numbers written after a type's name.
-func TypmodFromArgs(t *Type, args []int32) (int32, error) { return NoTypmod, nil }
-
-// ParseText reads a value's text form, as PostgreSQL's input function, and applies the typmod (truncating nothing but blanks).
-func ParseText(t *Type, mod int32, s string, env *Env) (Datum, error) {
-	switch t.class {
-	case classInt2, classInt4, classInt8:
-		v, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-		if err != nil {
-			return Null, errs.New(errs.InvalidTextRepresentation, "invalid input syntax for type %s: %q", t.SQLName, s)
-		}
-		return NewInt(v), nil
-	case classText:
-		return NewString(s), nil
-	}
-	return Null, errs.Unsupported("input of type %s", t.SQLName)
-}
-
-// AppendText appends the text form of a non-NULL value, as PostgreSQL's output function.
-func AppendText(dst []byte, t *Type, d Datum, env *Env) []byte {
-	switch t.Rep {
-	case RepInt:
-		return strconv.AppendInt(dst, d.i, 10)
-	case RepString:
-		return append(dst, d.s...)
-	}
-	return dst
-}
-
-// AppendTextVec is AppendText for row i of a vector; it must not be NULL.
-func AppendTextVec(dst []byte, v *Vec, i int, env *Env) []byte {
-	return AppendText(dst, v.Type, v.Datum(i), env)
-}
-
 // AppendBinary appends the binary form of a non-NULL value, as PostgreSQL's send function.
 func AppendBinary(dst []byte, t *Type, d Datum) []byte { return dst }
 
@@ -67,173 +21,21 @@ func ParseBinary(t *Type, mod int32, b []byte) (Datum, error) {
 	return Null, errs.Unsupported("binary input of type %s", t.SQLName)
 }
 
-// ApplyTypmod makes a value fit a typmod: explicit as a cast written by the user does, else as an assignment does.
-func ApplyTypmod(t *Type, mod int32, d Datum, explicit bool) (Datum, error) { return d, nil }
+const dateEnd = 2145031949
 
-// Compare orders two non-NULL values of type t as its default btree operator class does.
-func Compare(t *Type, a, b Datum) int {
-	switch t.Rep {
-	case RepInt:
-		if a.i < b.i {
-			return -1
-		} else if a.i > b.i {
-			return 1
-		}
-		return 0
-	case RepString:
-		return strings.Compare(a.s, b.s)
-	case RepDecimal:
-		return a.Decimal().Cmp(b.Decimal())
-	}
-	return bytes.Compare(AppendText(nil, t, a, DefaultEnv), AppendText(nil, t, b, DefaultEnv))
-}
-
-// Equal reports whether two non-NULL values are equal: Compare == 0.
-func Equal(t *Type, a, b Datum) bool { return Compare(t, a, b) == 0 }
-
-var pendingSeed = maphash.MakeSeed()
-
-// Hash is equal for values that compare equal; int2, int4 and int8 hash alike. NULL is allowed.
-func Hash(t *Type, d Datum, seed uint64) uint64 {
-	return seed*31 + maphash.Bytes(pendingSeed, AppendText(nil, t, d, DefaultEnv))
-}
-
-// HashVec mixes the hash of each row of v that rows names into hashes, which has one entry for each of
-// those rows, in their order: hashes[k] becomes Hash(v.Type, value of the k-th row, hashes[k]).
-func HashVec(v *Vec, rows Rows, hashes []uint64) {
-	for k := 0; k < rows.N; k++ {
-		i := k
-		if rows.Sel != nil {
-			i = int(rows.Sel[k])
-		}
-		hashes[k] = Hash(v.Type, v.Datum(i), hashes[k])
-	}
-}
-
-// EqualVec reports whether row i of a and row j of b, vectors of one type, are equal. Two NULLs are (as for GROUP BY).
-func EqualVec(a *Vec, i int, b *Vec, j int) bool {
-	if a.IsNull(i) || b.IsNull(j) {
-		return a.IsNull(i) && b.IsNull(j)
-	}
-	return Equal(a.Type, a.Datum(i), b.Datum(j))
-}
-
-// CompareVec orders row i of a and row j of b, vectors of one type, neither NULL.
-func CompareVec(a *Vec, i int, b *Vec, j int) int { return Compare(a.Type, a.Datum(i), b.Datum(j)) }
-
-// AppendKey appends a value or NULL so that bytewise order is Compare's order, or the opposite if desc.
-func AppendKey(dst []byte, t *Type, d Datum, desc, nullsFirst bool) []byte { return dst }
-
-// AppendKeyVec is AppendKey for row i of a vector.
-func AppendKeyVec(dst []byte, v *Vec, i int, desc, nullsFirst bool) []byte {
-	return AppendKey(dst, v.Type, v.Datum(i), desc, nullsFirst)
-}
-
-// DecodeKey reads what AppendKey wrote and returns the rest. KeyIsExact tells whether it is the same value or
-// only an equal one.
-func DecodeKey(t *Type, b []byte, desc, nullsFirst bool) (Datum, []byte, error) {
-	return Null, nil, errs.Unsupported("key of type %s", t.SQLName)
-}
-
-// KeyIsExact reports whether DecodeKey gives back the very value, and not only one that compares equal
-// (as numeric 1.0 and 1.00, or interval '1 month' and '30 days').
-func KeyIsExact(t *Type) bool { return false }
-
-// HasKey reports whether values of t can be ordered, and so be in a key: json cannot.
-func HasKey(t *Type) bool { return false }
-
-// Column is a physical column of a table, in the order of attnum.
-type Column struct {
-	Type    *Type
-	Dropped bool  // reads as NULL, is written as NULL; Type is still that of the rows already stored
-	Missing Datum // value in rows stored before the column was added
-}
-
-// Layout encodes and decodes the rows of a table.
-type Layout struct{ cols []Column }
-
-// NewLayout makes the layout of a table's physical columns.
-func NewLayout(cols []Column) *Layout { return &Layout{cols} }
-
-// Encode appends the encoding of a row: one datum for each physical column.
-func (l *Layout) Encode(dst []byte, row []Datum) []byte { return dst }
-
-// EncodeVecs is Encode for row i of vectors, one for each physical column; nil for NULL.
-func (l *Layout) EncodeVecs(dst []byte, cols []*Vec, i int) []byte { return dst }
-
-// Column decodes one column of a row.
-func (l *Layout) Column(value []byte, n int) (Datum, error) { return Null, nil }
-
-// Decoder decodes chosen columns of many rows into vectors.
-type Decoder struct{}
-
-// NewDecoder decodes the columns with the given numbers (from 0) into vecs.
-func (l *Layout) NewDecoder(cols []int, vecs []*Vec) *Decoder { return &Decoder{} }
-
-// SetVecs makes the decoder write into other vectors.
-func (d *Decoder) SetVecs(vecs []*Vec) {}
-
-// DecodeInto decodes a row into row number row of the vectors, which must have room.
-func (d *Decoder) DecodeInto(value []byte, row int) error { return nil }
-
-// Numeric arithmetic, with PostgreSQL's result scales and errors. Arguments are not changed.
-
-// NumericFromInt makes a numeric of scale 0.
-func NumericFromInt(v int64) *apd.Decimal { return apd.New(v, 0) }
-
-// NumericAdd is a + b.
-func NumericAdd(a, b *apd.Decimal) (*apd.Decimal, error) { return a, nil }
-
-// NumericSub is a - b.
-func NumericSub(a, b *apd.Decimal) (*apd.Decimal, error) { return a, nil }
-
-// NumericMul is a * b.
-func NumericMul(a, b *apd.Decimal) (*apd.Decimal, error) { return a, nil }
-
-// NumericDiv is a / b.
-func NumericDiv(a, b *apd.Decimal) (*apd.Decimal, error) { return a, nil }
-
-// NumericDivTrunc is the integer part of a / b: SQL's div().
-func NumericDivTrunc(a, b *apd.Decimal) (*apd.Decimal, error) { return a, nil }
-
-// NumericMod is a % b.
-func NumericMod(a, b *apd.Decimal) (*apd.Decimal, error) { return a, nil }
-
-// NumericNeg is -a.
-func NumericNeg(a *apd.Decimal) *apd.Decimal { return a }
-
-// NumericAbs is |a|.
-func NumericAbs(a *apd.Decimal) *apd.Decimal { return a }
-
-// NumericSign is -1, 0 or 1; 1 for NaN.
-func NumericSign(a *apd.Decimal) int { return a.Sign() }
-
-// NumericRound rounds half away from zero to a number of decimals, which may be negative.
-func NumericRound(a *apd.Decimal, scale int) *apd.Decimal { return a }
-
-// NumericTrunc cuts to a number of decimals, which may be negative.
-func NumericTrunc(a *apd.Decimal, scale int) *apd.Decimal { return a }
-
-// NumericCeil and NumericFloor are the next integers.
-func NumericCeil(a *apd.Decimal) *apd.Decimal { return a }
-
-// NumericFloor is the greatest integer not above a.
-func NumericFloor(a *apd.Decimal) *apd.Decimal { return a }
-
-// NumericCompare orders numerics: NaN is the greatest and equals itself.
-func NumericCompare(a, b *apd.Decimal) int { return a.Cmp(b) }
-
-// NumericScale is the display scale: the number of decimals printed.
-func NumericScale(a *apd.Decimal) int { return int(-a.Exponent) }
-
-// NumericToInt rounds to an integer of type t (int2, int4, int8); out of range is 22003.
-func NumericToInt(a *apd.Decimal, t *Type) (int64, error) { return a.Int64() }
-
-// NumericToFloat is the nearest float8; out of range is 22003.
-func NumericToFloat(a *apd.Decimal) (float64, error) { return a.Float64() }
-
-// NumericFromFloat converts as the cast from float8 does (15 significant digits), or float4 (6).
-func NumericFromFloat(f float64, t *Type) *apd.Decimal { return nil }
+func parseDate(s string, env *Env) (Datum, error)                    { return Null, errs.Unsupported("input of dates") }
+func parseTime(s string, mod int32, env *Env) (Datum, error)         { return parseDate(s, env) }
+func parseTimeTZ(s string, mod int32, env *Env) (Datum, error)       { return parseDate(s, env) }
+func parseTimestamp(s string, mod int32, env *Env) (Datum, error)    { return parseDate(s, env) }
+func parseTimestampTZ(s string, mod int32, env *Env) (Datum, error)  { return parseDate(s, env) }
+func parseInterval(s string, mod int32, env *Env) (Datum, error)     { return parseDate(s, env) }
+func appendDate(dst []byte, v int64, env *Env) []byte                { return dst }
+func appendTimeOfDay(dst []byte, v int64) []byte                     { return dst }
+func appendZone(dst []byte, v int, st DateStyle) []byte              { return dst }
+func appendTimestamp(dst []byte, v int64, env *Env) []byte           { return dst }
+func appendTimestampTZ(dst []byte, v int64, env *Env) []byte         { return dst }
+func appendInterval(dst []byte, v Interval, st IntervalStyle) []byte { return dst }
+func applyIntervalTypmod(iv Interval, mod int32) (Interval, error)   { return iv, nil }
 
 // Dates and times. A date is in days, a timestamp in µs, both since 2000-01-01.
 
