@@ -55,3 +55,7 @@ func (r *RowBuffer) AppendRow(b *types.Batch, i int) {}
 
 // AppendDatums copies one row to the end.
 func (r *RowBuffer) AppendDatums(row []types.Datum) {}
+
+func (n *Insert) Build(b *Builder) (Operator, error) { return nil, errs.Unsupported("Insert") }
+func (n *Update) Build(b *Builder) (Operator, error) { return nil, errs.Unsupported("Update") }
+func (n *Delete) Build(b *Builder) (Operator, error) { return nil, errs.Unsupported("Delete") }

@@ -140,6 +140,8 @@ func (f *formatter) rel(r Rel, depth int) {
 			head += " (old rows)"
 		}
 		f.line(depth, "%s%s", head, f.cols(r.Columns()))
+	case *External:
+		f.line(depth, "external%s", f.cols(r.Cols))
 	case *Values:
 		f.line(depth, "values%s", f.cols(r.Cols))
 		for _, row := range r.Rows {

@@ -214,6 +214,12 @@ type (
 		StartOffset, EndOffset Scalar
 		Exclude                string
 	}
+	// External is rows that come from outside, such as those of COPY FROM: Next returns batches with Cols,
+	// nil at the end. A query with it runs once.
+	External struct {
+		Cols []ColID
+		Next func() (*types.Batch, error)
+	}
 	// LockRows locks the rows of base tables that its input shows: SELECT FOR UPDATE.
 	LockRows struct {
 		Input Rel
@@ -315,6 +321,7 @@ func (r *Window) Columns() []ColID {
 	}
 	return ids
 }
+func (r *External) Columns() []ColID { return r.Cols }
 func (r *LockRows) Columns() []ColID { return r.Input.Columns() }
 
 func itemColumns(ids []ColID, items []Item) []ColID {

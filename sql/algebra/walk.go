@@ -258,6 +258,8 @@ func Makes(r Rel, made ColSet) {
 		scanned(r.Cols)
 	case *Values:
 		made.Add(r.Cols...)
+	case *External:
+		made.Add(r.Cols...)
 	case *Project:
 		items(r.Items)
 	case *Aggregate:

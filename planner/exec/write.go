@@ -1,0 +1,108 @@
+package exec
+
+import (
+	"holdfast/sql/algebra"
+	"holdfast/sql/catalog"
+)
+
+// The nodes that change rows. Each reads its Source through the statement's view, writes through the
+// transaction, and checks the rules of what it has changed at its end. Their rows are those of Returning,
+// computed over columns of the source and the New columns; the rows affected are counted apart, see
+// Run.Affected.
+type (
+	// Insert inserts the rows of Source. It streams: what it writes does not show in its source.
+	Insert struct {
+		Props
+		Table      *catalog.Table
+		Source     Node
+		Values     []algebra.Assignment
+		New        []algebra.ScanColumn
+		OnConflict *algebra.OnConflict // nil: a conflict is an error
+		Checks     []algebra.ViewCheck
+		Returning  []algebra.Item
+		Rules      []*Rule
+	}
+	// Update changes the rows that Source shows, of one table or, through a join view, of several. It reads
+	// all of Source first.
+	Update struct {
+		Props
+		Source    Node
+		Targets   []*algebra.UpdateTarget
+		Checks    []algebra.ViewCheck
+		View      *catalog.Table
+		Returning []algebra.Item
+		Rules     []*Rule
+	}
+	// Delete removes the rows that Source shows. It reads all of Source first.
+	Delete struct {
+		Props
+		Source    Node
+		Targets   []*algebra.DeleteTarget
+		View      *catalog.Table
+		Returning []algebra.Item
+		Rules     []*Rule
+	}
+)
+
+func (n *Insert) Inputs() []Node { return []Node{n.Source} }
+func (n *Update) Inputs() []Node { return []Node{n.Source} }
+func (n *Delete) Inputs() []Node { return []Node{n.Source} }
+
+func (n *Insert) Scalars() []algebra.Scalar {
+	list := append(assignmentScalars(n.Values), itemScalars(n.Returning)...)
+	if c := n.OnConflict; c != nil {
+		list = append(append(list, assignmentScalars(c.Set)...), some(c.Where)...)
+	}
+	return append(list, checkScalars(n.Checks)...)
+}
+
+func (n *Update) Scalars() []algebra.Scalar {
+	list := itemScalars(n.Returning)
+	for _, t := range n.Targets {
+		list = append(list, assignmentScalars(t.Set)...)
+	}
+	return append(list, checkScalars(n.Checks)...)
+}
+
+func (n *Delete) Scalars() []algebra.Scalar { return itemScalars(n.Returning) }
+
+// Makes implements Maker: the images of the rows written.
+func (n *Insert) Makes() []algebra.ColID {
+	ids := scanColumnIDs(nil, n.New)
+	if c := n.OnConflict; c != nil {
+		ids = scanColumnIDs(scanColumnIDs(ids, c.Old), c.Excluded)
+		if c.Key != 0 {
+			ids = append(ids, c.Key)
+		}
+	}
+	return ids
+}
+
+// Makes implements Maker.
+func (n *Update) Makes() (ids []algebra.ColID) {
+	for _, t := range n.Targets {
+		ids = scanColumnIDs(ids, t.New)
+	}
+	return ids
+}
+
+func scanColumnIDs(ids []algebra.ColID, cols []algebra.ScanColumn) []algebra.ColID {
+	for _, c := range cols {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+func assignmentScalars(list []algebra.Assignment) (out []algebra.Scalar) {
+	for _, a := range list {
+		out = append(out, a.Value)
+	}
+	return out
+}
+
+func checkScalars(list []algebra.ViewCheck) (out []algebra.Scalar) {
+	for _, c := range list {
+		out = append(out, c.Cond)
+	}
+	return out
+}

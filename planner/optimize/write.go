@@ -1,0 +1,151 @@
+package optimize
+
+import (
+	"holdfast/planner/exec"
+	"holdfast/sql/algebra"
+)
+
+// insert plans an Insert.
+func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
+	need := algebra.ColSet{}
+	for _, a := range r.Values {
+		algebra.ScalarColumns(a.Value, need)
+	}
+	for _, it := range r.Returning {
+		algebra.ScalarColumns(it.Expr, need)
+	}
+	if c := r.OnConflict; c != nil {
+		for _, a := range c.Set {
+			algebra.ScalarColumns(a.Value, need)
+		}
+		if c.Where != nil {
+			algebra.ScalarColumns(c.Where, need)
+		}
+	}
+	source, err := p.rel(r.Source, goal{need: restrict(need, algebra.ColsOf(r.Source.Columns()...))})
+	if err != nil {
+		return nil, err
+	}
+	n := &exec.Insert{Props: p.props(r.Columns(), source.Properties().Rows), Table: r.Table, Source: source, New: r.New}
+	if n.Values, err = p.assignments(r.Values); err != nil {
+		return nil, err
+	}
+	if c := r.OnConflict; c != nil {
+		planned := *c
+		if planned.Set, err = p.assignments(c.Set); err != nil {
+			return nil, err
+		}
+		if planned.Where, err = p.optionalScalar(c.Where); err != nil {
+			return nil, err
+		}
+		n.OnConflict = &planned
+	}
+	if n.Checks, err = p.viewChecks(r.Checks); err != nil {
+		return nil, err
+	}
+	if n.Returning, err = p.items(r.Returning); err != nil {
+		return nil, err
+	}
+	p.cost(n)
+	return n, nil
+}
+
+// update plans an Update.
+func (p *planner) update(r *algebra.Update) (exec.Node, error) {
+	need := algebra.ColSet{}
+	for _, t := range r.Targets {
+		need.Add(t.Key)
+		for _, c := range t.Old {
+			need.Add(c.ID)
+		}
+		for _, a := range t.Set {
+			algebra.ScalarColumns(a.Value, need)
+		}
+	}
+	for _, it := range r.Returning {
+		algebra.ScalarColumns(it.Expr, need)
+	}
+	for _, c := range r.Checks {
+		algebra.ScalarColumns(c.Cond, need)
+	}
+	source, err := p.rel(r.Source, goal{need: restrict(need, algebra.ColsOf(r.Source.Columns()...))})
+	if err != nil {
+		return nil, err
+	}
+	n := &exec.Update{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View}
+	for _, t := range r.Targets {
+		planned := *t
+		if planned.Set, err = p.assignments(t.Set); err != nil {
+			return nil, err
+		}
+		n.Targets = append(n.Targets, &planned)
+	}
+	if n.Checks, err = p.viewChecks(r.Checks); err != nil {
+		return nil, err
+	}
+	if n.Returning, err = p.items(r.Returning); err != nil {
+		return nil, err
+	}
+	p.cost(n)
+	return n, nil
+}
+
+// delete plans a Delete.
+func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
+	need := algebra.ColSet{}
+	for _, t := range r.Targets {
+		need.Add(t.Key)
+		for _, c := range t.Old {
+			need.Add(c.ID)
+		}
+	}
+	for _, it := range r.Returning {
+		algebra.ScalarColumns(it.Expr, need)
+	}
+	source, err := p.rel(r.Source, goal{need: restrict(need, algebra.ColsOf(r.Source.Columns()...))})
+	if err != nil {
+		return nil, err
+	}
+	n := &exec.Delete{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, Targets: r.Targets, View: r.View}
+	if n.Returning, err = p.items(r.Returning); err != nil {
+		return nil, err
+	}
+	p.cost(n)
+	return n, nil
+}
+
+func (p *planner) assignments(list []algebra.Assignment) ([]algebra.Assignment, error) {
+	out := make([]algebra.Assignment, len(list))
+	for i, a := range list {
+		e, err := p.scalar(a.Value)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = algebra.Assignment{Number: a.Number, Value: e}
+	}
+	return out, nil
+}
+
+func (p *planner) items(list []algebra.Item) ([]algebra.Item, error) {
+	out := make([]algebra.Item, len(list))
+	for i, it := range list {
+		e, err := p.scalar(it.Expr)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = algebra.Item{ID: it.ID, Expr: e}
+	}
+	return out, nil
+}
+
+func (p *planner) viewChecks(list []algebra.ViewCheck) ([]algebra.ViewCheck, error) {
+	out := make([]algebra.ViewCheck, len(list))
+	for i, c := range list {
+		e, err := p.scalar(c.Cond)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = algebra.ViewCheck{View: c.View, Cond: e}
+	}
+	return out, nil
+}
