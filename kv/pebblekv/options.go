@@ -36,13 +36,13 @@ type Options struct {
 	Folder string
 
 	// CacheBytes is the size of the cache of blocks read from disk. It lives outside the Go heap: the process
-	// needs it on top of GOMEMLIMIT. Default: 1/16 of the machine's memory, at least 32 MiB and at most
+	// needs it, and four times MemtableBytes, on top of GOMEMLIMIT. Default: 1/16 of the machine's memory, at least 32 MiB and at most
 	// 128 MiB, so that an idle server stays small on any machine. On a server of its own, give it a quarter
 	// of the memory if the data is larger than the default.
 	CacheBytes int64
 
 	// MemtableBytes is the size of one memtable, also outside the Go heap. New data is sorted there before it
-	// goes to disk. At most memtables of four times this wait to be written; an idle store keeps two. Default:
+	// goes to disk. At most four of them wait to be written; an idle store keeps two. Default:
 	// 64 MiB: smaller ones are written more often and merged more often, larger ones prolong recovery, which
 	// replays the log of what was in memtables.
 	MemtableBytes int64
@@ -53,7 +53,8 @@ type Options struct {
 	RecentKeys int
 
 	// MaxTxnBytes bounds the buffered writes of one transaction, in bytes of keys and values. Twice as much
-	// is needed at commit. Default and maximum: 2 GiB, what Pebble takes in one batch with room to spare.
+	// is needed at commit. A single value may have half of it. Default and maximum: 2 GiB, what Pebble takes
+	// in one batch with room to spare.
 	MaxTxnBytes int64
 
 	// CloseGrace is how long Close waits for open iterators to be closed, after which they are abandoned
@@ -81,9 +82,8 @@ const (
 	maxCache   = 128 << 20
 	cacheShare = 16 // one part of so many of the machine's memory
 
-	maxKeyBytes   = 64 << 10
-	maxValueBytes = 1 << 30
-	maxTxnBytes   = 2 << 30
+	maxKeyBytes = 64 << 10
+	maxTxnBytes = 2 << 30
 )
 
 func (o Options) withDefaults() Options {
@@ -131,14 +131,16 @@ func memoryBytes() int64 {
 
 // caps are the store's limits.
 func (o *Options) caps() kv.Caps {
-	return kv.Caps{KeyBytes: maxKeyBytes, ValueBytes: maxValueBytes, TxnBytes: o.MaxTxnBytes}
+	return kv.Caps{KeyBytes: maxKeyBytes, ValueBytes: int(o.MaxTxnBytes / 2), TxnBytes: o.MaxTxnBytes}
 }
 
 // engine returns Pebble's options. The caller owns a reference to the cache.
 func (o *Options) engine(logger pebble.Logger, events *pebble.EventListener) *pebble.Options {
 	p := &pebble.Options{
-		FS:     o.FS,
-		Cache:  pebble.NewCache(o.CacheBytes),
+		FS: o.FS,
+		// Pebble takes the memory of memtables out of the cache's: without their share, a cache of the size of
+		// two memtables would hold nothing.
+		Cache:  pebble.NewCache(o.CacheBytes + 2*o.MemtableBytes),
 		Logger: logger,
 		// The default is the oldest format, without columnar blocks and without marks in the log that tell
 		// its end from corruption.

@@ -194,8 +194,8 @@ func (t *txn) ObserveRange(r kv.KeyRange, cols kv.ColumnSet) {
 
 // Set implements kv.Txn.
 func (t *txn) Set(key, value []byte, cols kv.ColumnSet) error {
-	if len(value) > maxValueBytes {
-		return fmt.Errorf("%w: value of %d bytes, the limit is %d", kv.ErrTooLarge, len(value), maxValueBytes)
+	if limit := t.store.options.MaxTxnBytes / 2; int64(len(value)) > limit {
+		return fmt.Errorf("%w: value of %d bytes, the limit is %d", kv.ErrTooLarge, len(value), limit)
 	}
 	return t.put(buffer.Write{Key: key, Value: value, Columns: cols})
 }
