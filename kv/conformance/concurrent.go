@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,9 +39,10 @@ type workload struct {
 // randomHistories runs mixes that are hard in different ways and checks what comes out.
 func randomHistories(e *env) {
 	for _, w := range []*workload{
-		{lists: 3, rows: 4, workers: 8, txnsPerWorker: 40, deletes: true},   // everybody meets everybody
-		{lists: 12, rows: 24, workers: 8, txnsPerWorker: 60, deletes: true}, // many commit
-		{lists: 6, rows: 12, workers: 16, txnsPerWorker: 25},
+		{lists: 2, rows: 3, workers: 4, txnsPerWorker: 100, deletes: true},  // everybody meets everybody
+		{lists: 3, rows: 4, workers: 8, txnsPerWorker: 60, deletes: true},   // and queues
+		{lists: 12, rows: 24, workers: 8, txnsPerWorker: 80, deletes: true}, // many commit
+		{lists: 6, rows: 12, workers: 16, txnsPerWorker: 40},                // large groups
 	} {
 		w.env = e.fresh()
 		w.seed = rand.Uint64()
@@ -110,6 +112,9 @@ func (w *workload) transaction(rng *rand.Rand) bool {
 		if err = r.statement(o.ReadOnly); err != nil {
 			break
 		}
+		if rng.IntN(2) == 0 {
+			runtime.Gosched() // statements of one transaction have those of others between them
+		}
 	}
 	if err == nil && rng.IntN(10) > 0 {
 		var version kv.Version
@@ -150,7 +155,10 @@ func (r *runner) row() string  { return fmt.Sprintf("r%02d", r.rng.IntN(r.rows))
 func (r *runner) statement(readOnly bool) error {
 	if !readOnly && r.rng.IntN(8) == 0 {
 		mark, ops := r.txn.Savepoint(), len(r.ops)
-		err := r.change()
+		err := r.look()
+		if err == nil {
+			err = r.change()
+		}
 		r.txn.RollbackTo(mark)
 		r.undo(ops)
 		return err
@@ -161,14 +169,19 @@ func (r *runner) statement(readOnly bool) error {
 	return r.change()
 }
 
-// undo takes what was written since out of the record, and the reads that may have seen it.
+// undo takes what was written since out of the record, and the reads that saw it. The other reads stay: a rollback
+// to a savepoint does not make them unseen.
 func (r *runner) undo(ops int) {
 	kept := r.ops[:ops:ops]
+	var written []string
 	for _, op := range r.ops[ops:] {
-		own := slices.ContainsFunc(r.ops[ops:], func(o history.Op) bool {
-			return o.Key == op.Key && o.Kind != history.Read && o.Kind != history.Range
+		saw := slices.ContainsFunc(written, func(key string) bool {
+			return key == op.Key || op.Kind == history.Range && op.Key <= key && key < op.End
 		})
-		if op.Kind == history.Read && !own {
+		switch {
+		case op.Kind != history.Read && op.Kind != history.Range:
+			written = append(written, op.Key)
+		case !saw:
 			kept = append(kept, op)
 		}
 	}

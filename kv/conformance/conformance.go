@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"holdfast/kv"
 )
@@ -73,6 +74,10 @@ func Run(t *testing.T, open func(t testing.TB) Harness) {
 // what they reported, by scenario. It is for tests that break a store on purpose and expect the suite to
 // notice.
 func Failures(open func(t testing.TB) Harness, prefixes ...string) map[string][]string {
+	return failures(open, impatience, prefixes...)
+}
+
+func failures(open func(t testing.TB) Harness, limit time.Duration, prefixes ...string) map[string][]string {
 	failures := map[string][]string{}
 	for _, s := range scenarios() {
 		wanted := len(prefixes) == 0
@@ -83,7 +88,7 @@ func Failures(open func(t testing.TB) Harness, prefixes ...string) map[string][]
 			continue
 		}
 		r := &recorder{name: s.name}
-		r.do(func() { s.run(newEnv(r, open, impatience)) })
+		r.do(func() { s.run(newEnv(r, open, limit)) })
 		if len(r.failures) > 0 {
 			failures[s.name] = r.failures
 		}
@@ -99,7 +104,6 @@ type recorder struct {
 	mu       sync.Mutex
 	failures []string
 	cleanups []func()
-	dirs     []string
 }
 
 // do runs f as a test would be run, and then the cleanups.

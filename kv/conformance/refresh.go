@@ -3,8 +3,8 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
-	"sync"
 
 	"holdfast/kv"
 )
@@ -262,6 +262,7 @@ func waiterStartsOver(e *env) {
 	x.lock(kv.LockUpdate, "a")
 	y.wants("b", "1")
 	mark := y.Savepoint()
+	y.wants("a", "1")
 	waiting := y.locking(kv.LockNoKeyUpdate, "a", kv.WaitPolicy{}, 0)
 	x.set("a", "2")
 	x.commits()
@@ -286,8 +287,7 @@ func waiterStartsOver(e *env) {
 	e.wantContent("a=4 b=1")
 }
 
-// start locks keys as the first thing a statement does, starting over if they are stale. prior tells whether
-// the refresh has to succeed because nothing has been read before.
+// start locks keys as the first thing of a transaction, starting over if they are stale.
 func (x *tx) start(m kv.LockMode, keys ...string) error {
 	mark := x.Savepoint()
 	err := x.lockError(m, kv.WaitPolicy{}, keys...)
@@ -310,20 +310,35 @@ func (x *tx) start(m kv.LockMode, keys ...string) error {
 func hotRow(e *env) {
 	const writers, rounds = 8, 25
 	e.put("n=0")
-	var wait sync.WaitGroup
-	for range writers {
-		wait.Go(func() {
-			for range rounds {
-				if err := e.increment("n"); err != nil {
-					e.Error(err)
-					return
-				}
+	e.crowd("n", writers, func(int) error {
+		for range rounds {
+			if err := e.increment("n"); err != nil {
+				return err
 			}
-		})
-	}
-	wait.Wait()
+		}
+		return nil
+	})
 	if !e.Failed() {
 		e.wantContent(fmt.Sprintf("n=%d", writers*rounds))
+	}
+}
+
+// crowd runs f in n goroutines that all want to lock key first, and does not let any of them have it before all
+// wait for it.
+func (e *env) crowd(key string, n int, f func(worker int) error) {
+	e.Helper()
+	holder := e.begin()
+	holder.lock(kv.LockUpdate, key)
+	results := make(chan error, n)
+	for worker := range n {
+		started := e.blocked(key, worker, func() error { return f(worker) })
+		go func() { results <- <-started }()
+	}
+	holder.Rollback()
+	for range n {
+		if err := e.await("worker", results); err != nil {
+			e.Error(err)
+		}
 	}
 }
 
@@ -360,39 +375,39 @@ func (e *env) increment(key string) error {
 func columnsOfOneRow(e *env) {
 	const writers, rounds = 4, 25
 	e.put("row=" + string(make([]byte, writers)))
-	var wait sync.WaitGroup
-	for w := range writers {
-		wait.Go(func() {
-			for range rounds {
-				txn, err := e.Store.Begin(e.ctx, kv.TxnOptions{})
-				if err != nil {
-					e.Error(err)
-					return
-				}
-				x := &tx{env: e, Txn: txn}
-				err = x.start(kv.LockNoKeyUpdate, "row")
-				if err == nil {
-					var old []byte
-					old, _, err = x.Get(e.ctx, []byte("row"), kv.Column(1+w))
-					row := append([]byte(nil), old...)
-					if err == nil && len(row) == writers {
-						row[w]++
-						err = x.Set([]byte("row"), row, kv.Column(1+w))
-					}
-				}
-				if err == nil {
-					_, err = x.Commit(e.ctx)
-				}
-				x.Rollback()
-				if err != nil {
-					e.Error(err)
-					return
-				}
+	e.crowd("row", writers, func(w int) error {
+		for range rounds {
+			if err := e.countColumn("row", w); err != nil {
+				return err
 			}
-		})
-	}
-	wait.Wait()
+		}
+		return nil
+	})
 	if !e.Failed() {
 		e.equal("row", []byte(e.begin().get("row")), []byte{rounds, rounds, rounds, rounds})
 	}
+}
+
+// countColumn adds one to column n, from 0, of a row that has a byte for each.
+func (e *env) countColumn(key string, n int) error {
+	txn, err := e.Store.Begin(e.ctx, kv.TxnOptions{})
+	if err != nil {
+		return err
+	}
+	defer txn.Rollback()
+	x := &tx{env: e, Txn: txn}
+	if err := x.start(kv.LockNoKeyUpdate, key); err != nil {
+		return err
+	}
+	old, _, err := x.Get(e.ctx, []byte(key), kv.Column(1+n))
+	if err != nil {
+		return err
+	}
+	row := slices.Clone(old)
+	row[n]++
+	if err := x.Set([]byte(key), row, kv.Column(1+n)); err != nil {
+		return err
+	}
+	_, err = x.Commit(e.ctx)
+	return err
 }
