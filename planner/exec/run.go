@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"sync"
 
 	"holdfast/sql/types"
@@ -107,6 +108,17 @@ func (r *Run) Finish() error {
 		}
 	}
 	return nil
+}
+
+// Resume goes on with an execution under another context, as a portal does that is run in parts.
+func (r *Run) Resume(ctx context.Context) { r.ctx.Ctx.Context = ctx }
+
+// Affected is the number of rows that the statement has inserted, changed or removed.
+func (r *Run) Affected() int64 {
+	if a, ok := r.root.(interface{ Affected() int64 }); ok {
+		return a.Affected()
+	}
+	return 0
 }
 
 // Stats are the measurements of a node in an instrumented execution, nil if it was not part of it. They may be read

@@ -1,0 +1,152 @@
+// Package planner turns statements into results: sessions and their transactions, planning, and the
+// statements that are not queries.
+//
+//	text --sql/parse--> ast --bind--> algebra --optimize--> exec.Plan --exec--> batches
+//
+// A Session is what a connection holds. Its transactions are those of kv; what makes them the client's is in
+// transaction.go: implicit transactions that are run again after a conflict, explicit ones, savepoints.
+package planner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"holdfast/kv"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/parse"
+)
+
+// The only database and role there are, until there can be others.
+const (
+	databaseName = "postgres"
+	roleName     = "postgres"
+)
+
+// Config are the properties of an Engine.
+type Config struct {
+	// Settings are the server's defaults of run-time parameters, such as port.
+	Settings map[string]string
+	// TempDir is where sorts and hashes spill to; "": the system's.
+	TempDir string
+	// Logger; nil: slog.Default.
+	Logger *slog.Logger
+	// PlanCacheEntries bounds the plans kept for statements that are not prepared. Default 4096.
+	PlanCacheEntries int
+}
+
+// Engine is an open database: what all sessions share.
+type Engine struct {
+	config    Config
+	store     kv.Store
+	catalog   *catalog.Catalog
+	sequences *catalog.Sequences
+	parses    *parse.Cache
+	plans     *planCache
+	log       *slog.Logger
+	started   time.Time
+
+	reruns atomic.Int64 // implicit transactions run again
+
+	mu       sync.Mutex
+	sessions map[uint32]*Session
+	nextPID  uint32
+}
+
+// Open makes an engine over a store, which it does not close. It creates the schema on an empty store.
+func Open(ctx context.Context, store kv.Store, config Config) (*Engine, error) {
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	if config.PlanCacheEntries == 0 {
+		config.PlanCacheEntries = 4096
+	}
+	c, err := catalog.Open(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		config: config, store: store, catalog: c, sequences: c.Sequences(), parses: parse.NewCache(32 << 20),
+		plans: newPlanCache(config.PlanCacheEntries), log: config.Logger, started: time.Now(),
+		sessions: map[uint32]*Session{},
+	}
+	return e, nil
+}
+
+// Close writes down what is kept in memory only. All sessions must have ended.
+func (e *Engine) Close(ctx context.Context) error { return e.catalog.Close(ctx) }
+
+func (e *Engine) register(s *Session) {
+	var b [4]byte
+	_, _ = rand.Read(b[:])
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		e.nextPID++
+		if e.nextPID == 0 || e.nextPID > 1<<30 {
+			e.nextPID = 1
+		}
+		if _, taken := e.sessions[e.nextPID]; !taken {
+			break
+		}
+	}
+	s.pid, s.secret = e.nextPID, binary.BigEndian.Uint32(b[:])
+	e.sessions[s.pid] = s
+}
+
+func (e *Engine) unregister(s *Session) {
+	e.mu.Lock()
+	delete(e.sessions, s.pid)
+	e.mu.Unlock()
+}
+
+// Cancel cancels the running statement of the session with that key. A wrong key does nothing.
+func (e *Engine) Cancel(pid, secret uint32) {
+	e.mu.Lock()
+	s := e.sessions[pid]
+	e.mu.Unlock()
+	if s != nil && s.secret == secret {
+		s.interrupt(errs.New(errs.QueryCanceled, "canceling statement due to user request"))
+	}
+}
+
+// each calls f for every session.
+func (e *Engine) each(f func(*Session)) {
+	e.mu.Lock()
+	list := make([]*Session, 0, len(e.sessions))
+	for _, s := range e.sessions {
+		list = append(list, s)
+	}
+	e.mu.Unlock()
+	for _, s := range list {
+		f(s)
+	}
+}
+
+// describeConflict says in a DETAIL what was read and written.
+func (e *Engine) describeConflict(snapshot *catalog.Snapshot, c *kv.ConflictError) string {
+	what := "a key"
+	if c.End != nil {
+		what = "a range of keys"
+	}
+	if snapshot != nil && len(c.Start) >= 4 {
+		storage := catalog.StorageID(binary.BigEndian.Uint32(c.Start))
+		for _, t := range snapshot.Tables() {
+			if t.Storage == storage {
+				what += fmt.Sprintf(` of table "%s"`, t.Name)
+			}
+			for _, x := range t.Indexes {
+				if !x.Primary && x.Storage == storage {
+					what += fmt.Sprintf(` of index "%s"`, x.Name)
+				}
+			}
+		}
+	}
+	return fmt.Sprintf("Read %s that a concurrent transaction has changed.", what)
+}

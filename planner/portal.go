@@ -1,0 +1,300 @@
+package planner
+
+import (
+	"context"
+
+	"holdfast/planner/exec"
+	"holdfast/sql/ast"
+	"holdfast/sql/errs"
+	"holdfast/sql/types"
+)
+
+// portal is a statement bound to its parameters, and how far it has been run.
+type portal struct {
+	name    string
+	stmt    *prepared
+	params  []types.Datum
+	formats []int16
+	cursor  *cursorState // set if DECLARE made it
+
+	tx   *transaction // the transaction it was run in
+	run  *exec.Run    // of a query that has rows left
+	plan *plan
+	rows int64 // sent so far
+	done bool
+	// held are the rows of a portal that outlives its transaction or was read ahead.
+	held *heldRows
+}
+
+// Bind makes a portal of a prepared statement.
+func (s *Session) Bind(name, statement string, formats []int16, values [][]byte, resultFormats []int16) error {
+	p, err := s.statement(statement)
+	if err != nil {
+		return err
+	}
+	if err := s.checkFailed(p.stmt); err != nil {
+		return err
+	}
+	if old := s.portals[name]; old != nil {
+		if name != "" {
+			return errs.New(errs.DuplicateCursor, `cursor "%s" already exists`, name)
+		}
+		s.ClosePortal(name)
+	}
+	if p.plan != nil {
+		if _, err := s.planned(context.Background(), p); err != nil {
+			return err
+		}
+	}
+	if len(formats) > 1 && len(formats) != len(values) {
+		return errs.New(errs.ProtocolViolation, "bind message has %d parameter formats but %d parameters", len(formats), len(values))
+	}
+	if len(values) != len(p.params) {
+		return errs.New(errs.ProtocolViolation, `bind message supplies %d parameters, but prepared statement "%s" requires %d`, len(values), statement, len(p.params))
+	}
+	if n := len(resultFormats); n > 1 && n != len(p.columns) {
+		return errs.New(errs.ProtocolViolation, "bind message has %d result formats but query has %d columns", n, len(p.columns))
+	}
+	params := make([]types.Datum, len(values))
+	env := &s.settings.env
+	for i, v := range values {
+		if v == nil {
+			continue
+		}
+		format := int16(0)
+		switch {
+		case len(formats) == 1:
+			format = formats[0]
+		case len(formats) > 1:
+			format = formats[i]
+		}
+		var err error
+		switch format {
+		case 0:
+			params[i], err = types.ParseText(p.params[i], types.NoTypmod, string(v), env)
+		case 1:
+			params[i], err = types.ParseBinary(p.params[i], types.NoTypmod, v)
+		default:
+			err = errs.New(errs.InvalidParameterValue, "unsupported format code: %d", format)
+		}
+		if err != nil {
+			e := errs.As(err)
+			if e.Where == "" {
+				where := *e
+				where.Where = portalParameter(name, i)
+				return &where
+			}
+			return err
+		}
+	}
+	for _, f := range resultFormats {
+		if f != 0 && f != 1 {
+			return errs.New(errs.InvalidParameterValue, "unsupported format code: %d", f)
+		}
+	}
+	s.portals[name] = &portal{name: name, stmt: p, params: params, formats: append([]int16(nil), resultFormats...)}
+	return nil
+}
+
+func portalParameter(name string, i int) string {
+	if name == "" {
+		return "unnamed portal parameter $" + itoa(i+1)
+	}
+	return `portal "` + name + `" parameter $` + itoa(i+1)
+}
+
+// DescribePortal returns the result columns of a portal, nil if it returns no rows, and their formats.
+func (s *Session) DescribePortal(name string) ([]ResultColumn, []int16, error) {
+	p := s.portals[name]
+	if p == nil {
+		return nil, nil, errs.New(errs.InvalidCursorName, `portal "%s" does not exist`, name)
+	}
+	return p.stmt.columns, p.formats, nil
+}
+
+// ClosePortal forgets a portal; there need not be one.
+func (s *Session) ClosePortal(name string) {
+	if p := s.portals[name]; p != nil {
+		p.close()
+		delete(s.portals, name)
+	}
+}
+
+// close ends the portal's run.
+func (p *portal) close() {
+	if p.run != nil {
+		p.run.Close()
+		p.run = nil
+	}
+	if p.held != nil {
+		p.held.close()
+		p.held = nil
+	}
+	p.done = true
+}
+
+// restart makes the portal ready to run from its start, in another transaction.
+func (p *portal) restart(t *transaction) {
+	if p.run != nil {
+		p.run.Close()
+		p.run = nil
+	}
+	p.tx, p.done, p.rows = t, false, 0
+}
+
+// Execute runs a portal, for at most maxRows rows if that is not 0.
+func (s *Session) Execute(ctx context.Context, name string, maxRows int64, out Output) error {
+	p := s.portals[name]
+	if p == nil {
+		return errs.New(errs.InvalidCursorName, `portal "%s" does not exist`, name)
+	}
+	st := p.stmt
+	if err := s.checkFailed(st.stmt); err != nil {
+		return err
+	}
+	s.out = out
+	ctx, done := s.running(ctx, st.text)
+	defer done()
+	if st.stmt == nil {
+		return out.EmptyQuery()
+	}
+	if t, ok := st.stmt.(*ast.Transaction); ok {
+		return s.transactionStatement(ctx, t, out)
+	}
+	s.begin()
+	var data *copyKeeper
+	return s.runImplicitStep(ctx, out, func(ctx context.Context, out Output) error {
+		s.copyData = &data
+		return s.runPortal(ctx, p, maxRows, out)
+	})
+}
+
+// runImplicitStep runs a statement in the session's transaction and, if that is implicit, keeps it to be run
+// again.
+func (s *Session) runImplicitStep(ctx context.Context, out Output, run func(context.Context, Output) error) error {
+	t := s.tx
+	from := out.Mark()
+	err := s.runStep(ctx, out, run)
+	if s.tx == t && !t.explicit {
+		t.steps = append(t.steps, step{run, from, out.Mark()})
+		if isConflict(err) {
+			if len(t.steps) > 0 {
+				t.steps[len(t.steps)-1].to = from // what it had answered is void
+			}
+			return s.rerun(ctx, out)
+		}
+	}
+	return err
+}
+
+// Sync ends the implicit transaction of a pipeline.
+func (s *Session) Sync(ctx context.Context, out Output) error {
+	if s.tx == nil || s.tx.explicit {
+		return nil
+	}
+	s.out = out
+	ctx, done := s.running(ctx, "")
+	defer done()
+	return s.commit(ctx, out)
+}
+
+// Fail ends a pipeline after an error: an implicit transaction is rolled back, an explicit one failed.
+func (s *Session) Fail() {
+	if s.tx == nil {
+		return
+	}
+	if s.tx.explicit {
+		s.tx.failed = true
+	} else {
+		s.abandon()
+	}
+}
+
+// closeTransactionPortals ends the portals that live in a transaction, which is about to end.
+func (s *Session) closeTransactionPortals(t *transaction, committed bool) {
+	for name, p := range s.portals {
+		if p.tx != t {
+			if p.cursor == nil && t.explicit {
+				s.ClosePortal(name)
+			}
+			continue
+		}
+		if p.cursor != nil && p.cursor.hold && (committed || p.held != nil) {
+			continue
+		}
+		s.ClosePortal(name)
+	}
+}
+
+// runPortal runs a portal's statement, or goes on with it.
+func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out Output) error {
+	if p.tx != s.tx {
+		p.restart(s.tx)
+	}
+	st := p.stmt
+	if !isQuery(st.stmt) {
+		if p.done {
+			return errs.New(errs.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, p.name)
+		}
+		p.done = true
+		return s.utility(ctx, st, p.params, p.formats, out)
+	}
+	if p.done {
+		if st.columns == nil {
+			return errs.New(errs.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, p.name)
+		}
+		return out.CommandComplete(p.plan.tag(0))
+	}
+	if p.run == nil {
+		pl, run, err := s.start(ctx, st, p.params, out)
+		if err != nil {
+			return err
+		}
+		p.plan, p.run = pl, run
+	} else {
+		p.run.Resume(ctx)
+	}
+	sent, more, err := s.sendRows(p.run, p.plan, p.formats, maxRows, out)
+	p.rows += sent
+	if err != nil {
+		p.run.Close()
+		p.run, p.done = nil, true
+		if isStale(err) {
+			p.done = false
+		}
+		return err
+	}
+	if more {
+		return out.PortalSuspended()
+	}
+	affected := p.run.Affected()
+	p.run.Close()
+	p.run, p.done = nil, true
+	if !p.plan.writes {
+		affected = sent
+	}
+	return out.CommandComplete(p.plan.tag(affected))
+}
+
+// sendRows sends up to limit rows (all if 0) of a run, and reports whether there are more.
+func (s *Session) sendRows(run *exec.Run, pl *plan, formats []int16, limit int64, out Output) (sent int64, more bool, err error) {
+	for {
+		want := int64(types.BatchRows)
+		if limit > 0 && limit-sent < want {
+			want = limit - sent
+		}
+		if want == 0 {
+			return sent, true, nil
+		}
+		batch, err := run.Next(int(want))
+		if err != nil || batch == nil {
+			return sent, false, err
+		}
+		sent += int64(batch.N)
+		if pl.columns != nil {
+			if err := out.Rows(pl.columns, formats, batch); err != nil {
+				return sent, false, err
+			}
+		}
+	}
+}

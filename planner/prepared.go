@@ -1,0 +1,181 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+
+	"holdfast/planner/bind"
+	"holdfast/sql/ast"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/types"
+)
+
+// prepared is a statement made ready: parsed and, once its schema is known, planned. Its plan is made anew
+// when the schema or the search path has changed.
+type prepared struct {
+	name     string
+	text     string
+	stmt     ast.Stmt // nil for an empty statement
+	declared []*types.Type
+	lifted   []types.Datum // values of parameters that stand for literals of the text; they come last
+	liftedAt []bool
+	template any           // identifies the parsed statement in the plan cache; nil: text does
+	position func(int) int // from a position in the template to one in the text; nil: the same
+	params   []*types.Type // as the client knows them
+	columns  []ResultColumn
+	plan     *plan
+	sql      bool  // made by PREPARE, or a part of another statement: not in the plan cache
+	from     int64 // pg_prepared_statements.prepare_time
+}
+
+// Parse makes a prepared statement of the extended protocol.
+func (s *Session) Parse(name, text string, paramOIDs []uint32) error {
+	if name != "" && s.statements[name] != nil {
+		return errs.New(errs.DuplicatePreparedStatement, `prepared statement "%s" already exists`, name)
+	}
+	declared := make([]*types.Type, len(paramOIDs))
+	for i, oid := range paramOIDs {
+		if oid == 0 {
+			continue
+		}
+		t := types.ByOID(types.OID(oid))
+		if t == nil {
+			return errs.New(errs.UndefinedObject, "type with OID %d does not exist", oid)
+		}
+		if t != types.Unknown {
+			declared[i] = t
+		}
+	}
+	statements, err := s.engine.parses.Parse(text)
+	if err != nil {
+		return err
+	}
+	p := &prepared{name: name, text: text, declared: declared, from: microseconds(s.now())}
+	switch len(statements) {
+	case 0:
+	case 1:
+		p.stmt = statements[0].Stmt
+	default:
+		return errs.New(errs.SyntaxError, "cannot insert multiple commands into a prepared statement")
+	}
+	if err := s.checkFailed(p.stmt); err != nil {
+		return err
+	}
+	if err := s.analyze(context.Background(), p); err != nil {
+		return err
+	}
+	if name == "" {
+		delete(s.statements, "")
+	}
+	s.statements[name] = p
+	return nil
+}
+
+// analyze finds out a statement's parameters and result columns, which for queries means to plan it.
+func (s *Session) analyze(ctx context.Context, p *prepared) error {
+	stmt := p.stmt
+	if e, ok := stmt.(*ast.Explain); ok && e.Stmt != nil && isQuery(e.Stmt) {
+		stmt = e.Stmt
+	}
+	if !isQuery(stmt) {
+		return s.describeUtility(p)
+	}
+	_, err := s.planned(ctx, p)
+	return err
+}
+
+// planned returns the plan of a query for the present schema.
+func (s *Session) planned(ctx context.Context, p *prepared) (*plan, error) {
+	temporary := s.tx == nil
+	if temporary {
+		// Parse and Describe outside of a transaction read the schema and leave nothing open.
+		s.begin()
+		defer s.abandon()
+	}
+	if err := s.open(ctx, temporary); err != nil {
+		return nil, err
+	}
+	snapshot := s.tx.snapshot
+	if pl := p.plan; pl != nil && pl.valid(snapshot, s.settings.path) {
+		return pl, nil
+	}
+	pl, err := s.engine.plan(ctx, s, p, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	if p.columns != nil && !sameColumns(p.columns, pl.columns) {
+		return nil, errs.New(errs.FeatureNotSupported, "cached plan must not change result type")
+	}
+	p.plan = pl
+	p.params = pl.query.Params[:len(pl.query.Params)-len(p.lifted)]
+	p.columns = pl.columns
+	return pl, nil
+}
+
+func sameColumns(a, b []ResultColumn) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Name != b[i].Name || a[i].Type != b[i].Type || a[i].Mod != b[i].Mod {
+			return false
+		}
+	}
+	return true
+}
+
+// bindOptions are the options to bind statements of this session with.
+func (s *Session) bindOptions(ctx context.Context, snapshot *catalog.Snapshot, text string) bind.Options {
+	return bind.Options{Snapshot: snapshot, SearchPath: s.settings.path, Ctx: s.functionContext(ctx), Text: text}
+}
+
+// DescribeStatement returns the types of a statement's parameters, and its result columns, nil if it returns
+// no rows.
+func (s *Session) DescribeStatement(name string) ([]*types.Type, []ResultColumn, error) {
+	p, err := s.statement(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkFailed(p.stmt); err != nil {
+		return nil, nil, err
+	}
+	if p.plan != nil {
+		if _, err := s.planned(context.Background(), p); err != nil {
+			return nil, nil, err
+		}
+	}
+	return p.params, p.columns, nil
+}
+
+func (s *Session) statement(name string) (*prepared, error) {
+	if p := s.statements[name]; p != nil {
+		return p, nil
+	}
+	if name == "" {
+		return nil, errs.New(errs.InvalidSQLStatementName, "unnamed prepared statement does not exist")
+	}
+	return nil, errs.New(errs.InvalidSQLStatementName, `prepared statement "%s" does not exist`, name)
+}
+
+// CloseStatement forgets a prepared statement; there need not be one.
+func (s *Session) CloseStatement(name string) { delete(s.statements, name) }
+
+// checkFailed refuses statements in a failed transaction, but those that end it.
+func (s *Session) checkFailed(stmt ast.Stmt) error {
+	if s.tx == nil || !s.tx.failed {
+		return nil
+	}
+	if t, ok := stmt.(*ast.Transaction); ok {
+		switch t.Kind {
+		case "commit", "rollback", "rollback to", "prepare":
+			return nil
+		}
+	}
+	if stmt == nil {
+		return nil
+	}
+	return errs.New(errs.InFailedSQLTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+}
+
+func tagged(verb string, n int64) string { return fmt.Sprintf("%s %d", verb, n) }

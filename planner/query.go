@@ -1,0 +1,327 @@
+package planner
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"holdfast/kv"
+	"holdfast/sql/ast"
+	"holdfast/sql/errs"
+	"holdfast/sql/parse"
+	"holdfast/sql/types"
+)
+
+// Query runs a message of the simple protocol: any number of statements, which are one implicit transaction
+// up to a transaction statement among them. An error ends the message; it is returned, for the caller to
+// send, after the answers of the statements before it.
+func (s *Session) Query(ctx context.Context, text string, out Output) error {
+	s.out = out
+	s.CloseStatement("")
+	s.ClosePortal("")
+	ctx, done := s.running(ctx, text)
+	defer done()
+	err := s.query(ctx, text, out)
+	if err != nil {
+		s.Fail()
+		return err
+	}
+	return nil
+}
+
+func (s *Session) query(ctx context.Context, text string, out Output) error {
+	parsed, err := s.engine.parses.Lookup(text)
+	if err != nil {
+		return err
+	}
+	if len(parsed.Statements) == 0 {
+		return out.EmptyQuery()
+	}
+	for i, st := range parsed.Statements {
+		p := &prepared{text: st.Text, stmt: st.Stmt}
+		if len(parsed.Statements) == 1 {
+			if err := s.liftedLiterals(p, &parsed); err != nil {
+				return err
+			}
+		}
+		if err := s.checkFailed(p.stmt); err != nil {
+			return err
+		}
+		if len(parsed.Statements) > 1 {
+			s.statementTime = microseconds(time.Now())
+		}
+		if t, ok := p.stmt.(*ast.Transaction); ok {
+			if err := s.transactionStatement(ctx, t, out); err != nil {
+				return err
+			}
+			continue
+		}
+		if st.NumParams > len(p.lifted) && isQuery(p.stmt) {
+			return errs.New(errs.UndefinedParameter, "there is no parameter $1")
+		}
+		s.begin()
+		s.single = len(parsed.Statements) == 1
+		var data *copyKeeper
+		err := s.runImplicitStep(ctx, out, func(ctx context.Context, out Output) error {
+			s.copyData = &data
+			return s.runSimple(ctx, p, out)
+		})
+		s.single = false
+		if err != nil {
+			return shift(err, text, st.Offset)
+		}
+		// Statements that cannot be in a transaction block end the implicit transaction themselves.
+		if i == len(parsed.Statements)-1 && s.tx != nil && !s.tx.explicit {
+			if err := s.commit(ctx, out); err != nil {
+				return shift(err, text, st.Offset)
+			}
+		}
+	}
+	if s.tx != nil && !s.tx.explicit {
+		return s.commit(ctx, out)
+	}
+	return nil
+}
+
+// shift moves an error's position from the statement to the whole message.
+func shift(err error, text string, offset int) error {
+	if offset == 0 {
+		return err
+	}
+	e := errs.As(err)
+	if e.Position == 0 {
+		return err
+	}
+	moved := *e
+	moved.Position += len([]rune(text[:offset]))
+	return &moved
+}
+
+// liftedLiterals gives the parameters that stand for literals of the text their types and values.
+func (s *Session) liftedLiterals(p *prepared, parsed *parse.Parsed) error {
+	if len(parsed.Lifted) == 0 {
+		if parsed.Key != nil {
+			p.template = parsed.Key
+		}
+		return nil
+	}
+	p.template = parsed.Key
+	p.position = parsed.MapPosition
+	n := parsed.Statements[0].NumParams
+	first := n - len(parsed.Lifted)
+	p.declared = make([]*types.Type, n)
+	p.liftedAt = make([]bool, n)
+	p.lifted = make([]types.Datum, len(parsed.Lifted))
+	for i, l := range parsed.Lifted {
+		t, v, err := literalValue(l.Kind, l.Value)
+		if err != nil {
+			return err
+		}
+		p.declared[first+i], p.liftedAt[first+i], p.lifted[i] = t, true, v
+	}
+	return nil
+}
+
+// literalValue is the type and value of a literal: Unknown for strings, whose type the context decides.
+func literalValue(kind ast.LiteralKind, text string) (*types.Type, types.Datum, error) {
+	switch kind {
+	case ast.LitInt:
+		if v, err := strconv.ParseInt(text, 10, 64); err == nil {
+			if int64(int32(v)) == v {
+				return types.Int4, types.NewInt(v), nil
+			}
+			return types.Int8, types.NewInt(v), nil
+		}
+		fallthrough
+	case ast.LitNumeric:
+		v, err := types.ParseText(types.Numeric, types.NoTypmod, text, types.DefaultEnv)
+		return types.Numeric, v, err
+	}
+	return types.Unknown, types.NewString(text), nil
+}
+
+// mapError moves an error's position from the template of a statement to its text.
+func (p *prepared) mapError(err error) error {
+	if p.position == nil {
+		return err
+	}
+	e := errs.As(err)
+	if e.Position == 0 {
+		return err
+	}
+	moved := *e
+	moved.Position = p.position(e.Position)
+	return &moved
+}
+
+// runSimple runs one statement of a simple query.
+func (s *Session) runSimple(ctx context.Context, p *prepared, out Output) error {
+	if !isQuery(p.stmt) {
+		if err := s.describeUtility(p); err != nil {
+			return err
+		}
+		if p.columns != nil {
+			if err := out.RowDescription(p.columns); err != nil {
+				return err
+			}
+		}
+		return s.utility(ctx, p, nil, nil, out)
+	}
+	pl, run, err := s.start(ctx, p, nil, out)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	if pl.columns != nil {
+		if err := out.RowDescription(pl.columns); err != nil {
+			return err
+		}
+	}
+	sent, _, err := s.sendRows(run, pl, nil, 0, out)
+	if err != nil {
+		return err
+	}
+	if pl.writes {
+		sent = run.Affected()
+	}
+	return out.CommandComplete(pl.tag(sent))
+}
+
+// transactionStatement runs BEGIN, COMMIT, ROLLBACK and the like.
+func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, out Output) error {
+	warn := func(code errs.Code, message string) {
+		s.notice(&errs.Error{Severity: "WARNING", Code: code, Message: message})
+	}
+	switch t.Kind {
+	case "begin":
+		tag := "BEGIN"
+		if t.Start {
+			tag = "START TRANSACTION"
+		}
+		if s.tx != nil && s.tx.explicit {
+			warn(errs.ActiveSQLTransaction, "there is already a transaction in progress")
+			return out.CommandComplete(tag)
+		}
+		s.begin().explicit = true
+		s.tx.steps = nil
+		if err := s.setModes(t.Modes); err != nil {
+			s.tx.failed = true
+			return err
+		}
+		return out.CommandComplete(tag)
+	case "commit":
+		tx := s.tx
+		if tx == nil || !tx.explicit {
+			warn(errs.NoActiveSQLTransaction, "there is no transaction in progress")
+			if tx != nil {
+				if err := s.commit(ctx, out); err != nil {
+					return err
+				}
+			}
+			return out.CommandComplete("COMMIT")
+		}
+		tag := "COMMIT"
+		if tx.failed {
+			s.abandon()
+			tag = "ROLLBACK"
+		} else if err := s.commit(ctx, out); err != nil {
+			return err
+		}
+		s.chain(tx, t.Chain)
+		return out.CommandComplete(tag)
+	case "rollback":
+		tx := s.tx
+		if tx == nil || !tx.explicit {
+			warn(errs.NoActiveSQLTransaction, "there is no transaction in progress")
+		}
+		s.abandon()
+		if tx != nil {
+			s.chain(tx, t.Chain)
+		}
+		return out.CommandComplete("ROLLBACK")
+	case "savepoint", "release", "rollback to":
+		if s.tx == nil || !s.tx.explicit {
+			return errs.New(errs.NoActiveSQLTransaction, "%s can only be used in transaction blocks", map[string]string{
+				"savepoint": "SAVEPOINT", "release": "RELEASE SAVEPOINT", "rollback to": "ROLLBACK TO SAVEPOINT"}[t.Kind])
+		}
+		switch t.Kind {
+		case "savepoint":
+			s.pushSavepoint(t.Name)
+			return out.CommandComplete("SAVEPOINT")
+		case "release":
+			i, err := s.tx.findSavepoint(t.Name)
+			if err != nil {
+				return err
+			}
+			s.tx.savepoints = s.tx.savepoints[:i]
+			return out.CommandComplete("RELEASE")
+		}
+		if err := s.rollbackTo(t.Name); err != nil {
+			return err
+		}
+		return out.CommandComplete("ROLLBACK")
+	}
+	return errs.Unsupported("two-phase commit")
+}
+
+// chain begins a new transaction with the modes of the last.
+func (s *Session) chain(last *transaction, chain bool) {
+	if chain && last.explicit {
+		t := s.begin()
+		t.explicit, t.readOnly = true, last.readOnly
+	}
+}
+
+// setModes applies the modes of BEGIN and SET TRANSACTION. Every isolation level runs serializable, and
+// shows as what was asked for.
+func (s *Session) setModes(m ast.TransactionModes) error {
+	t := s.tx
+	if m.Isolation != "" {
+		if t.kv != nil {
+			if current, _ := s.settings.get("transaction_isolation"); current != m.Isolation {
+				return errs.New(errs.ActiveSQLTransaction, "SET TRANSACTION ISOLATION LEVEL must be called before any query")
+			}
+		}
+		if err := s.settings.set("transaction_isolation", &m.Isolation, true); err != nil {
+			return err
+		}
+	}
+	if m.ReadOnly != nil {
+		if !*m.ReadOnly && t.readOnly && t.kv != nil {
+			return errs.New(errs.ActiveSQLTransaction, "transaction read-write mode must be set before any query")
+		}
+		t.readOnly = *m.ReadOnly
+		v := onOff(*m.ReadOnly)
+		if err := s.settings.set("transaction_read_only", &v, true); err != nil {
+			return err
+		}
+	}
+	if m.Deferrable != nil {
+		v := onOff(*m.Deferrable)
+		if err := s.settings.set("transaction_deferrable", &v, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+// preventInBlock refuses a statement that cannot run inside a transaction block.
+func (s *Session) preventInBlock(what string) error {
+	if s.tx != nil && s.tx.explicit {
+		return errs.New(errs.ActiveSQLTransaction, "%s cannot run inside a transaction block", what)
+	}
+	return nil
+}
+
+func readOnlyError(what string) error {
+	return errs.Wrap(kv.ErrReadOnly, errs.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", what)
+}
+
+func (s *Session) now() time.Time { return time.Now() }

@@ -1,0 +1,371 @@
+package planner
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"holdfast/sql/ast"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/funcs"
+	"holdfast/sql/types"
+)
+
+// SessionOptions are what a client says when it connects.
+type SessionOptions struct {
+	User, Database string
+	Settings       map[string]string // by any spelling of their names
+	Remote         string            // the client's address
+}
+
+// Session is one client's state: its settings, prepared statements, portals and transaction. One goroutine
+// uses it; Cancel and Terminate may be called by others.
+type Session struct {
+	engine   *Engine
+	pid      uint32
+	secret   uint32
+	options  SessionOptions
+	started  time.Time
+	settings *settings
+
+	statements    map[string]*prepared
+	portals       map[string]*portal
+	tx            *transaction
+	rerunning     bool         // an implicit transaction is being run again: it starts on the newest state
+	single        bool         // the statement being run is a whole message: if it only reads, it needs no footprint
+	copyData      **copyKeeper // where the data of the COPY FROM being run is kept
+	floor         int64        // answers up to here have been sent for good
+	statementTime int64
+	out           Output // of the running message, for notices
+	activity      atomic.Pointer[activity]
+
+	random   *rand.Rand
+	lastSeq  catalog.OID
+	sequence map[catalog.OID]int64 // currval
+
+	mu         sync.Mutex // guards what follows
+	cancel     context.CancelCauseFunc
+	terminated *errs.Error
+}
+
+// activity is what pg_stat_activity shows.
+type activity struct {
+	state      string // "active", "idle", "idle in transaction", "idle in transaction (aborted)"
+	query      string
+	since      int64 // state_change
+	queryStart int64
+}
+
+// NewSession starts a session. Its errors are what the client is told instead.
+func (e *Engine) NewSession(o SessionOptions) (*Session, error) {
+	if o.Database != databaseName {
+		return nil, errs.New(errs.InvalidCatalogName, `database "%s" does not exist`, o.Database).
+			WithHint(`The only database is "%s": connect with -d %s.`, databaseName, databaseName)
+	}
+	if o.User != roleName {
+		return nil, errs.New(errs.InvalidAuthorization, `role "%s" does not exist`, o.User).
+			WithHint(`The only role is "%s": connect with -U %s.`, roleName, roleName)
+	}
+	s := &Session{
+		engine: e, options: o, started: time.Now(),
+		settings:   newSettings(map[string]string{}),
+		statements: map[string]*prepared{}, portals: map[string]*portal{},
+		random:   rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		sequence: map[catalog.OID]int64{},
+	}
+	for name, value := range e.config.Settings {
+		s.settings.defaults[strings.ToLower(name)] = value
+	}
+	for name, value := range o.Settings {
+		key := strings.ToLower(name)
+		d := settingsByName[key]
+		switch {
+		case d == nil && !strings.Contains(key, "."):
+			return nil, unknownSetting(name)
+		case d == nil:
+		case d.readOnly:
+			return nil, errs.New(errs.CantChangeRuntimeParam, `parameter "%s" cannot be changed`, d.name)
+		default:
+			v, err := d.normalize(value)
+			if err != nil {
+				return nil, err
+			}
+			value = v
+		}
+		s.settings.defaults[key] = value
+	}
+	s.settings.derive()
+	e.register(s)
+	s.setActivity("idle", "")
+	return s, nil
+}
+
+// Key is the process ID and secret with which this session's statements can be canceled.
+func (s *Session) Key() (pid, secret uint32) { return s.pid, s.secret }
+
+// Env is how values are printed now.
+func (s *Session) Env() *types.Env { return &s.settings.env }
+
+// Close ends the session: its transaction is rolled back.
+func (s *Session) Close() {
+	s.abandon()
+	for name := range s.portals {
+		s.ClosePortal(name)
+	}
+	s.engine.unregister(s)
+}
+
+// Busy reports whether a transaction is open.
+func (s *Session) Busy() bool { return s.tx != nil }
+
+// TransactionStatus is the status of ReadyForQuery: 'I' idle, 'T' in a transaction, 'E' in a failed one.
+func (s *Session) TransactionStatus() byte {
+	switch {
+	case s.tx == nil || !s.tx.explicit:
+		return 'I'
+	case s.tx.failed:
+		return 'E'
+	}
+	return 'T'
+}
+
+// IdleTimeout is how long the session may wait for the client now, 0 without limit, and the error after it.
+func (s *Session) IdleTimeout() (time.Duration, error) {
+	if s.tx != nil {
+		return s.settings.timeouts.idleInTransaction, fatalError(errs.IdleInTransactionTimeout, "terminating connection due to idle-in-transaction timeout")
+	}
+	return s.settings.timeouts.idle, fatalError("57P05", "terminating connection due to idle-session timeout")
+}
+
+func fatalError(code errs.Code, message string) error {
+	return &errs.Error{Severity: "FATAL", Code: code, Message: message}
+}
+
+// ReportSettings sends the reported settings that have changed since the client was last told.
+func (s *Session) ReportSettings(out Output) error {
+	for _, c := range s.settings.changedReports() {
+		if err := out.ParameterStatus(c[0], c[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// interrupt cancels the running statement, if one is running.
+func (s *Session) interrupt(cause *errs.Error) {
+	s.mu.Lock()
+	cancel := s.cancel
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
+	}
+}
+
+// Terminate ends the running statement, and every later one, with an error.
+func (s *Session) Terminate(cause *errs.Error) {
+	s.mu.Lock()
+	s.terminated = cause
+	s.mu.Unlock()
+	s.interrupt(cause)
+}
+
+// running makes the context of a statement: it ends by Cancel, Terminate and statement_timeout. The caller
+// calls done at the statement's end.
+func (s *Session) running(ctx context.Context, query string) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := func() { cancel(nil) }
+	if d := s.settings.timeouts.statement; d > 0 {
+		timer := time.AfterFunc(d, func() { cancel(statementTimeout) })
+		stop = func() { timer.Stop(); cancel(nil) }
+	}
+	s.mu.Lock()
+	s.cancel = cancel
+	if s.terminated != nil {
+		cancel(s.terminated)
+	}
+	s.mu.Unlock()
+	s.statementTime = microseconds(time.Now())
+	s.setActivity("active", query)
+	return ctx, func() {
+		s.mu.Lock()
+		s.cancel = nil
+		s.mu.Unlock()
+		stop()
+		switch s.TransactionStatus() {
+		case 'T':
+			s.setActivity("idle in transaction", query)
+		case 'E':
+			s.setActivity("idle in transaction (aborted)", query)
+		default:
+			s.setActivity("idle", query)
+		}
+	}
+}
+
+var statementTimeout = errs.New(errs.QueryCanceled, "canceling statement due to statement timeout")
+
+// canceled is the error for a context that has ended.
+func canceled(ctx context.Context) error {
+	if e, ok := context.Cause(ctx).(*errs.Error); ok {
+		return e
+	}
+	return errs.New(errs.QueryCanceled, "canceling statement due to user request")
+}
+
+func (s *Session) setActivity(state, query string) {
+	t := microseconds(time.Now())
+	s.activity.Store(&activity{state: state, query: query, since: t, queryStart: s.statementTime})
+}
+
+// notice sends a notice to the client if its level is one it wants.
+func (s *Session) notice(n *errs.Error) {
+	if s.out == nil {
+		return
+	}
+	level, _ := s.settings.get("client_min_messages")
+	if noticeRank(n.Severity) >= noticeRank(level) {
+		_ = s.out.Notice(n)
+	}
+}
+
+var noticeLevels = []string{"debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"}
+
+func noticeRank(severity string) int {
+	severity = strings.ToLower(severity)
+	if severity == "" {
+		severity = "notice"
+	}
+	if severity == "info" {
+		return len(noticeLevels)
+	}
+	for i, l := range noticeLevels {
+		if l == severity {
+			return i
+		}
+	}
+	return len(noticeLevels)
+}
+
+func (s *Session) settingBool(name string) bool {
+	v, _ := s.settings.get(name)
+	return v == "on"
+}
+
+// functionSession is a Session as functions see it.
+type functionSession struct{ *Session }
+
+var _ funcs.Session = functionSession{}
+
+func (s functionSession) TransactionTime() int64 {
+	if s.tx != nil {
+		return s.tx.time
+	}
+	return s.statementTime
+}
+func (s functionSession) StatementTime() int64 { return s.statementTime }
+func (s functionSession) CurrentUser() string  { return s.options.User }
+func (s functionSession) SessionUser() string  { return s.options.User }
+func (s functionSession) Database() string     { return s.options.Database }
+func (s functionSession) SearchPath() []string { return s.settings.path }
+func (s functionSession) BackendPID() int32    { return int32(s.pid) }
+func (s functionSession) Setting(name string) (string, bool) {
+	return s.settingValue(name)
+}
+func (s functionSession) SetSetting(name, value string, local bool) error {
+	return s.changeSetting(name, &value, local)
+}
+func (s functionSession) Catalog() any {
+	if s.tx == nil || s.tx.snapshot == nil {
+		return nil
+	}
+	return s.tx.snapshot
+}
+func (s functionSession) Float() float64 { return s.random.Float64() }
+func (s functionSession) Seed(x float64) {
+	s.Session.random = rand.New(rand.NewPCG(uint64(int64(x*(1<<52))), 0x9e3779b97f4a7c15))
+}
+
+func (s functionSession) NextVal(seq types.OID) (int64, error) {
+	t, err := s.sequenceTable(seq)
+	if err != nil {
+		return 0, err
+	}
+	if s.tx.readOnly {
+		return 0, errs.New(errs.ReadOnlySQLTransaction, "cannot execute nextval() in a read-only transaction")
+	}
+	v, err := s.engine.sequences.NextVal(context.Background(), t)
+	if err == nil {
+		s.sequence[seq], s.Session.lastSeq = v, seq
+	}
+	return v, err
+}
+
+func (s functionSession) CurrVal(seq types.OID) (int64, error) {
+	t, err := s.sequenceTable(seq)
+	if err != nil {
+		return 0, err
+	}
+	v, ok := s.sequence[seq]
+	if !ok {
+		return 0, errs.New(errs.ObjectNotInPrerequisiteState, `currval of sequence "%s" is not yet defined in this session`, t.Name)
+	}
+	return v, nil
+}
+
+func (s functionSession) LastVal() (int64, error) {
+	v, ok := s.sequence[s.lastSeq]
+	if !ok {
+		return 0, errs.New(errs.ObjectNotInPrerequisiteState, "lastval is not yet defined in this session")
+	}
+	return v, nil
+}
+
+func (s functionSession) SetVal(seq types.OID, value int64, called bool) error {
+	t, err := s.sequenceTable(seq)
+	if err != nil {
+		return err
+	}
+	if s.tx.readOnly {
+		return errs.New(errs.ReadOnlySQLTransaction, "cannot execute setval() in a read-only transaction")
+	}
+	if err := s.engine.sequences.SetVal(context.Background(), t, value, called); err != nil {
+		return err
+	}
+	if called {
+		s.sequence[seq] = value
+	}
+	return nil
+}
+
+func (s functionSession) sequenceTable(seq types.OID) (*catalog.Table, error) {
+	if s.tx == nil || s.tx.snapshot == nil {
+		return nil, errs.New(errs.UndefinedTable, "no sequences outside of a transaction")
+	}
+	t := s.tx.snapshot.RelationByOID(seq)
+	if t == nil {
+		return nil, errs.New(errs.UndefinedTable, "could not open relation with OID %d", seq)
+	}
+	if t.Kind != catalog.KindSequence {
+		return nil, errs.New(errs.WrongObjectType, `"%s" is not a sequence`, t.Name)
+	}
+	return t, nil
+}
+
+// functionContext is what functions run in.
+func (s *Session) functionContext(ctx context.Context) *funcs.Ctx {
+	s.settings.env.Now = functionSession{s}.TransactionTime()
+	return &funcs.Ctx{Context: ctx, Env: &s.settings.env, Session: functionSession{s}}
+}
+
+// isQuery reports whether a statement is planned and run by the executor.
+func isQuery(stmt ast.Stmt) bool {
+	switch stmt.(type) {
+	case *ast.Select, *ast.Insert, *ast.Update, *ast.Delete:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,58 @@
+package wire
+
+import (
+	"io"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"holdfast/sql/errs"
+)
+
+// copyReader is the stream of the client's CopyData messages.
+type copyReader struct {
+	c    *conn
+	rest []byte
+	err  error
+}
+
+// copyIn asks the client for copy data.
+func (c *conn) copyIn(binary bool, columns int) (io.Reader, error) {
+	if err := c.out.copyResponse('G', binary, columns); err != nil {
+		return nil, err
+	}
+	if err := c.out.flush(); err != nil {
+		return nil, err
+	}
+	return &copyReader{c: c}, nil
+}
+
+func (r *copyReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		message, err := r.c.backend.Receive()
+		if err != nil {
+			r.err = protocolError(err)
+			if r.err == io.EOF { // the client is gone, which is not the end of its data
+				r.err = fatal(errs.New(errs.ConnectionFailure, "unexpected EOF on client connection with an open transaction"))
+			}
+			continue
+		}
+		switch m := message.(type) {
+		case *pgproto3.CopyData:
+			r.rest = m.Data
+		case *pgproto3.CopyDone:
+			r.err = io.EOF
+		case *pgproto3.CopyFail:
+			r.err = errs.New(errs.QueryCanceled, "COPY from stdin failed: %s", m.Message)
+		case *pgproto3.Flush, *pgproto3.Sync:
+			// A client may send these without waiting for the copy to begin.
+		default:
+			r.err = fatal(errs.New(errs.ProtocolViolation, "unexpected message type during COPY from stdin"))
+		}
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
