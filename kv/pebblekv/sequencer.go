@@ -134,6 +134,12 @@ func (s *Store) sequence(waiting []*txn) *group {
 		}
 		return nil
 	}
+	if s.options.Fault.ReleaseLocksEarly {
+		for _, t := range waiting {
+			s.unlock(t)
+		}
+	}
+	s.options.Fault.At(fault.StepGathered)
 	horizon := s.states.horizon()
 	g := &group{members: make([]*txn, 0, len(waiting))}
 	before := s.version
@@ -169,9 +175,6 @@ func (s *Store) sequence(waiting []*txn) *group {
 		return nil
 	}
 	s.options.Fault.At(fault.StepValidated)
-	if s.options.Fault.ReleaseLocksEarly {
-		s.releaseLocks(g)
-	}
 
 	g.batch = s.batchOf(g)
 	if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
@@ -294,11 +297,13 @@ func (s *Store) runPublisher() {
 			s.fail(fmt.Errorf("writing the log: %w", err))
 		}
 		if s.failure.Load() != nil {
-			for _, t := range g.members {
-				t.err = fmt.Errorf("%w: %w", kv.ErrCommitUnknown, s.unavailable())
-			}
 			close(g.snap.synced)
-			s.answer(g)
+			if !s.options.Fault.PublishBeforeSync {
+				for _, t := range g.members {
+					t.err = fmt.Errorf("%w: %w", kv.ErrCommitUnknown, s.unavailable())
+				}
+				s.answer(g)
+			}
 			continue
 		}
 		s.options.Fault.At(fault.StepSynced)

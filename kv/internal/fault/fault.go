@@ -7,7 +7,7 @@ type Set struct {
 	IgnoreRangeReads     bool // ranges do not go into the footprint: phantoms
 	IgnoreExistenceReads bool // reads do not depend on existence: absences go unnoticed
 	PublishBeforeSync    bool // new transactions see, and clients are told of, commits not yet on disk
-	ReleaseLocksEarly    bool // row locks are released before the commit is sequenced
+	ReleaseLocksEarly    bool // row locks are released before the commit is validated and its writes are known
 	SkipValidation       bool // every commit succeeds
 	SkipGroupValidation  bool // commits of one group are not validated against each other
 
@@ -21,6 +21,7 @@ type Step string
 // The steps in their order. Those up to StepReleased of a group come before those of the next group; the
 // others may come later.
 const (
+	StepGathered  Step = "gathered"  // nothing has been done yet
 	StepValidated Step = "validated" // the index of recent writes has the group
 	StepApplied   Step = "applied"   // it is in the memtable and on its way to the log
 	StepNewest    Step = "newest"    // its snapshot is the newest
