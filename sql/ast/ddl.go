@@ -162,8 +162,8 @@ type (
 		ConditionText                                        string
 		Deferrable, InitiallyDeferred, NotValid, NotEnforced bool
 	}
-	// AlterAssertion is ALTER ASSERTION. Action: "validate", "enable", "disable", "rename", "set schema",
-	// "owner", "deferrable", "not deferrable"; Arg is the new name, schema or role.
+	// AlterAssertion is ALTER ASSERTION. Action: "validate", "enable", "disable", "enforced", "not enforced",
+	// "rename", "set schema", "owner", "deferrable", "not deferrable"; Arg is the new name, schema or role.
 	AlterAssertion struct {
 		At
 		Name              *TableName

@@ -214,15 +214,17 @@ func (c *converter) option(d *pg_query.DefElem) *ast.Option {
 			switch e := item.GetNode().(type) {
 			case *pg_query.Node_String_:
 				o.List = append(o.List, e.String_.Sval)
-			case *pg_query.Node_TypeName:
-				o.List = append(o.List, strings.Join(strings_(e.TypeName.Names), "."))
+			case *pg_query.Node_RoleSpec:
+				o.List = append(o.List, role(e.RoleSpec))
 			default:
 				c.unsupported(d.Location, "option "+d.Defname)
 			}
 		}
 	case *pg_query.Node_TypeName: // a word, or the type of a sequence
 		names := strings_(n.TypeName.Names)
-		o.List = names
+		if d.Defname == "as" {
+			o.List = names
+		}
 		if len(names) == 2 && names[0] == "pg_catalog" {
 			names = names[1:]
 		}

@@ -175,7 +175,7 @@ func (l *lexer) prefixed(start, i int) (bool, int) {
 			}
 		}
 		return true, len(text)
-	case 'b', 'x', 'n':
+	case 'b', 'x':
 		if text[i] != '\'' {
 			return false, 0
 		}
@@ -311,7 +311,7 @@ const maxTreeTokens = 9000
 
 // tooDeep reports whether text may give a tree deeper than the C stack bears. It counts, for every nesting
 // of brackets and CASE, the tokens since the last one that starts a new item of a flat list (a comma, and
-// AND and OR, which the grammar flattens); each level of a tree costs at least one of them. Set operations
+// AND and OR, which the grammar flattens, WHEN of CASE); each level of a tree costs at least one of them. Set operations
 // and joins are left-deep whatever stands between them, and are counted for themselves. Nesting to the right
 // need not be counted exactly: the grammar's own stack refuses it at 10,000 entries.
 func tooDeep(text string) bool {
@@ -376,6 +376,8 @@ func tooDeep(text string) bool {
 				push(true)
 			case t.is(text, "end") && now.inCase:
 				pop()
+			case now.inCase && (t.is(text, "when") || t.is(text, "then") || t.is(text, "else")):
+				now.tokens = 0
 			case t.is(text, "join"), t.is(text, "union"), t.is(text, "except"), t.is(text, "intersect"):
 				now.chain++
 				now.tokens = 0
