@@ -153,9 +153,6 @@ func (s *Snapshot) nameOf(oid OID) (schema OID, name string, ok bool) {
 	if t, x := s.IndexByOID(oid); t != nil {
 		return t.Schema, x.Name, true
 	}
-	if x := system().indexes[oid]; x != nil {
-		return PgCatalogOID, x.name, true
-	}
 	for _, u := range s.derive().userTypes {
 		if u.Relation == oid && oid != 0 {
 			return u.Schema, u.Name, true
@@ -196,6 +193,9 @@ func (s *Snapshot) typeName(oid OID) (schema OID, name string, ok bool) {
 	}
 	if t := system().rowTypes[oid]; t != nil {
 		return t.Schema, t.Name, true
+	}
+	if t := system().domainTypes[oid]; t != nil {
+		return InformationSchemaOID, t.Name, true
 	}
 	return 0, "", false
 }

@@ -95,7 +95,7 @@ func (s *Snapshot) Type(oid OID) *types.Type {
 	if t := s.types[oid]; t != nil {
 		return t
 	}
-	return system().rowType(oid)
+	return system().typeByOID(oid)
 }
 
 // RowType is the composite type of a relation's rows, nil for a sequence.
@@ -112,8 +112,8 @@ func (s *Snapshot) TypeByName(schema OID, name string) *types.Type {
 	if oid, ok := s.typeNames[qualifiedName{schema, name}]; ok {
 		return s.types[oid]
 	}
-	if t := system().relationNames[qualifiedName{schema, name}]; t != nil {
-		return system().rowType(t.RowType)
+	if t := system().typeByName(schema, name); t != nil {
+		return t
 	}
 	// The array over a type has the type's name with as many underscores as it takes to be unique.
 	for elem := name; len(elem) > 0 && elem[0] == '_'; {
