@@ -23,6 +23,7 @@ func newSnapshot(c *Catalog) *Snapshot {
 		types:         map[OID]*types.Type{},
 		roles:         map[OID]*Role{},
 		roleNames:     map[string]*Role{},
+		extensions:    map[OID]*Extension{},
 	}
 }
 
@@ -43,6 +44,7 @@ func (s *Snapshot) clone() *Snapshot {
 		types:         maps.Clone(s.types),
 		roles:         maps.Clone(s.roles),
 		roleNames:     maps.Clone(s.roleNames),
+		extensions:    maps.Clone(s.extensions),
 	}
 }
 
@@ -190,6 +192,13 @@ func (l *loader) add(key, value []byte) error {
 			err = decodeObject(value, a)
 		}
 		l.s.setAssertion(a)
+	case extensionObject:
+		x := l.base.extensions[oid]
+		if x == nil || x.stamp != stamp {
+			x = &Extension{stamp: stamp}
+			err = decodeObject(value, x)
+		}
+		l.s.extensions[oid] = x
 	case relationObject:
 		t := l.base.relations[oid]
 		if t == nil || t.stamp != stamp {

@@ -15,6 +15,7 @@ type derived struct {
 	assertions   []*Assertion // by name
 	userTypes    []*UserType  // by OID
 	roles        []*Role      // by OID
+	extensions   []*Extension // by OID
 	assertionsOn map[OID][]*Assertion
 	constraints  map[OID]constraintOwner
 	typeInfo     map[OID]*typeInfo
@@ -52,6 +53,10 @@ func (s *Snapshot) derive() *derived {
 			d.roles = append(d.roles, r)
 		}
 		slices.SortFunc(d.roles, func(a, b *Role) int { return cmp.Compare(a.OID, b.OID) })
+		for _, x := range s.extensions {
+			d.extensions = append(d.extensions, x)
+		}
+		slices.SortFunc(d.extensions, func(a, b *Extension) int { return cmp.Compare(a.OID, b.OID) })
 		for _, a := range s.assertions {
 			d.assertions = append(d.assertions, a)
 		}

@@ -82,8 +82,6 @@ func relations(ctx context.Context, conn *pgx.Conn) {
 func rows(ctx context.Context, conn *pgx.Conn) {
 	w, done := create("system_rows.txt")
 	defer done()
-	io := `(select unnest(array[typinput, typoutput, typreceive, typsend, typmodin, typmodout, typanalyze, typsubscript]::oid[]) from pg_type
-		union select amhandler::oid from pg_am where amname in ('heap', 'btree'))`
 	for _, q := range []struct{ name, query string }{
 		{"pg_am", "select oid, amname, amhandler::oid, amtype from pg_am where amname in ('heap', 'btree') order by oid"},
 		{"pg_amop", "select * from pg_amop where amopmethod in (403) order by oid"},
@@ -98,9 +96,6 @@ func rows(ctx context.Context, conn *pgx.Conn) {
 			typsubscript::oid, typelem, typarray, typinput::oid, typoutput::oid, typreceive::oid, typsend::oid, typmodin::oid, typmodout::oid,
 			typanalyze::oid, typalign, typstorage, typnotnull, typbasetype, typtypmod, typndims, typcollation, typdefaultbin, typdefault, typacl
 			from pg_type where typnamespace = 11 and typrelid = 0 and typname !~ '^_pg_' order by oid`},
-		{"pg_proc", `select oid, proname, 11, proowner, prolang, procost, prorows, provariadic, prosupport::oid, prokind, prosecdef, proleakproof, proisstrict,
-			proretset, provolatile, proparallel, pronargs, pronargdefaults, prorettype, proargtypes, proallargtypes, proargmodes, proargnames, null, protrftypes,
-			prosrc, probin, null, proconfig, null from pg_proc where oid in ` + io + ` order by oid`},
 		{"pg_description", `select objoid, classoid, objsubid, description from pg_description
 			where (classoid in ('pg_type'::regclass, 'pg_collation'::regclass, 'pg_language'::regclass) or classoid = 'pg_am'::regclass and objoid in (2, 403))
 			and (classoid <> 'pg_collation'::regclass or objoid < 1000) and (classoid <> 'pg_language'::regclass or objoid < 10000) order by classoid, objoid`},

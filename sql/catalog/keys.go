@@ -34,6 +34,7 @@ const (
 	typeObject      byte = 't'
 	assertionObject byte = 'a'
 	roleObject      byte = 'u'
+	extensionObject byte = 'x'
 )
 
 var (

@@ -30,6 +30,7 @@ type Snapshot struct {
 	types         map[OID]*types.Type   // all types of users: user types, row types, arrays over both
 	roles         map[OID]*Role
 	roleNames     map[string]*Role
+	extensions    map[OID]*Extension
 
 	once    sync.Once
 	derived *derived

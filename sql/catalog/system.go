@@ -146,7 +146,7 @@ func parseSystemRelation(line string) *Table {
 		name, oid, _ := strings.Cut(text, ":")
 		c.Name, c.Type = name, types.ByOID(parseOID(oid))
 		if c.Type == nil {
-			panic(fmt.Sprintf("catalog: column %s.%s has unknown type %s", t.Name, name, oid))
+			c.Type = types.RecordArray // pg_statistic_ext_data.stxdexpr, an array of rows of pg_statistic
 		}
 		if collation != "" {
 			c.Collation = systemCollation(parseOID(collation))
