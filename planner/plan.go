@@ -151,6 +151,7 @@ func (s *Session) execContext(ctx context.Context, params []types.Datum) *exec.C
 	return &exec.Ctx{
 		Ctx: *s.functionContext(ctx), Reader: s.tx.kv.View(), Txn: s.tx.kv, Params: params, Catalog: s.tx.snapshot,
 		WorkMem: s.settings.workMem, TempDir: s.engine.config.TempDir, LockTimeout: s.settings.timeouts.lock, Notice: s.notice,
+		Deferred: &s.tx.deferred, RowNumbers: s.engine.catalog.RowNumbers, Changed: s.rowsChanged,
 	}
 }
 
@@ -218,4 +219,10 @@ func typesKey(ts []*types.Type) string {
 		b.WriteByte(',')
 	}
 	return b.String()
+}
+
+// rowsChanged notes how many rows a table has gained; it counts once the transaction is durable.
+func (s *Session) rowsChanged(table catalog.OID, rows, bytes int64) {
+	stats := s.engine.catalog.Stats(table)
+	s.tx.afterCommit = append(s.tx.afterCommit, func() { stats.Add(rows, bytes) })
 }

@@ -179,21 +179,9 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 			if !stale {
 				return s.storeError(err)
 			}
-			// The statement began the transaction: it simply starts on a newer snapshot.
-			t.kv.Rollback()
-			s.engine.catalog.Finish(t.kv, 0, false)
-			t.kv, t.snapshot, t.changedSchema = nil, nil, false
-			if !out.Reset(from) {
-				return s.conflict(kv.ErrConflict)
-			}
-			wasRerunning := s.rerunning
-			s.rerunning = true
-			err := s.open(ctx, false)
-			s.rerunning = wasRerunning
-			if err != nil {
-				return err
-			}
-			continue
+			// The statement began the transaction, and goes back to its beginning. It keeps the lock it may
+			// have waited for: one that queued again would find the row newer again, without end.
+			mark = t.start
 		}
 		t.snapshot, t.changedSchema = snapshot, changed
 		if !stale {

@@ -10,7 +10,8 @@ import (
 // outer columns, and the state of the CTEs.
 type Builder struct {
 	outer   map[algebra.ColID]*outerCell
-	ctes    map[*CTE]*cteState
+	ctes    map[*CTE]*materialized
+	working map[*CTE]*workingTable
 	closers []Operator // operators that no other one closes: those of CTEs and SubPlans
 	epoch   uint64     // counts executions: what is kept from an earlier one is void
 	stats   map[Node]*Stats
@@ -18,14 +19,11 @@ type Builder struct {
 }
 
 // outerCell holds the present value of an outer column. Whoever sets it does so before Open of what depends on it.
-type outerCell struct {
-	typ   *types.Type
-	value types.Datum
-}
+type outerCell struct{ value types.Datum }
 
 // NewBuilder makes a builder, for expressions that stand alone and for tests; plans are built by Plan.Start.
 func NewBuilder() *Builder {
-	return &Builder{outer: map[algebra.ColID]*outerCell{}, ctes: map[*CTE]*cteState{}}
+	return &Builder{outer: map[algebra.ColID]*outerCell{}, ctes: map[*CTE]*materialized{}, working: map[*CTE]*workingTable{}}
 }
 
 // Build makes the operator of a node.
@@ -38,10 +36,10 @@ func (b *Builder) Build(n Node) (Operator, error) {
 }
 
 // cell is the cell of an outer column.
-func (b *Builder) cell(id algebra.ColID, t *types.Type) *outerCell {
+func (b *Builder) cell(id algebra.ColID) *outerCell {
 	c := b.outer[id]
 	if c == nil {
-		c = &outerCell{typ: t}
+		c = &outerCell{}
 		b.outer[id] = c
 	}
 	return c

@@ -33,6 +33,15 @@ type Ctx struct {
 	Notice func(*errs.Error)
 	// Transitions are the rows changed by the statement (or transaction), by table, for TransitionScan.
 	Transitions map[catalog.OID]*Transition
+	// Outer are the transitions of the statement that this one follows as an action of a rule: its
+	// TransitionScans read these.
+	Outer map[catalog.OID]*Transition
+	// Deferred takes the changes that deferred rules are still to be checked on; nil: none is deferred.
+	Deferred *Deferred
+	// RowNumbers gives the first of n new keys for rows of tables without a primary key.
+	RowNumbers func(ctx context.Context, n int) (uint64, error)
+	// Changed takes note of how many rows and bytes a table has gained; nil: nobody does.
+	Changed func(table catalog.OID, rows, bytes int64)
 }
 
 // Transition holds the rows that a statement has changed in one table. The columns of its buffers are the table's
@@ -51,6 +60,11 @@ func NewTransition(t *catalog.Table) *Transition {
 	}
 	ts[len(t.Columns)] = types.Bytea
 	return &Transition{Table: t, Old: NewRowBuffer(ts), New: NewRowBuffer(ts)}
+}
+
+// add appends a row and its key to one of the buffers.
+func (t *Transition) add(to *RowBuffer, row []types.Datum, rowKey string) {
+	to.AppendDatums(append(row[:len(row):len(row)], types.NewString(rowKey)))
 }
 
 // Causes of cancellation, PostgreSQL's words.

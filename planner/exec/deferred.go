@@ -15,5 +15,11 @@ func (d *Deferred) Mark() DeferredMark { return DeferredMark{} }
 // RollbackTo forgets what came after the mark.
 func (d *Deferred) RollbackTo(m DeferredMark) {}
 
+// Defers reports whether a rule is to be checked later.
+func (d *Deferred) Defers(r *Rule) bool { return d != nil && r.Deferrable && r.InitiallyDeferred }
+
+// Add notes a change that a deferred rule is to be checked on.
+func (d *Deferred) Add(r *Rule, t *Transition) {}
+
 // Check checks all deferred rules on the net change of the transaction.
 func (d *Deferred) Check(ctx *Ctx) error { return nil }

@@ -86,3 +86,11 @@ func (o *instrumented) Close() error {
 	}
 	return o.op.Close()
 }
+
+// Affected passes on what the operator counts.
+func (o *instrumented) Affected() int64 {
+	if a, ok := o.op.(interface{ Affected() int64 }); ok {
+		return a.Affected()
+	}
+	return 0
+}

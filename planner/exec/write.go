@@ -13,7 +13,7 @@ type (
 	// Insert inserts the rows of Source. It streams: what it writes does not show in its source.
 	Insert struct {
 		Props
-		Table      *catalog.Table
+		Target     *Target
 		Source     Node
 		Values     []algebra.Assignment
 		New        []algebra.ScanColumn
@@ -27,7 +27,7 @@ type (
 	Update struct {
 		Props
 		Source    Node
-		Targets   []*algebra.UpdateTarget
+		Targets   []*UpdateTarget
 		Checks    []algebra.ViewCheck
 		View      *catalog.Table
 		Returning []algebra.Item
@@ -37,10 +37,24 @@ type (
 	Delete struct {
 		Props
 		Source    Node
-		Targets   []*algebra.DeleteTarget
+		Targets   []*DeleteTarget
 		View      *catalog.Table
 		Returning []algebra.Item
 		Rules     []*Rule
+	}
+	// UpdateTarget is one table that Update changes.
+	UpdateTarget struct {
+		*Target
+		Key algebra.ColID
+		Old []algebra.ScanColumn
+		Set []algebra.Assignment
+		New []algebra.ScanColumn
+	}
+	// DeleteTarget is one table that Delete removes from.
+	DeleteTarget struct {
+		*Target
+		Key algebra.ColID
+		Old []algebra.ScanColumn
 	}
 )
 

@@ -318,7 +318,7 @@ func (x *explainer) node(n exec.Node) *explained {
 	case *exec.LockRows:
 		set("LockRows", "")
 	case *exec.Insert:
-		set("Insert", " on "+n.Table.Name)
+		set("Insert", " on "+n.Target.Table.Name)
 	case *exec.Update:
 		var names []string
 		for _, t := range n.Targets {

@@ -26,7 +26,10 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &exec.Insert{Props: p.props(r.Columns(), source.Properties().Rows), Table: r.Table, Source: source, New: r.New}
+	n := &exec.Insert{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, New: r.New}
+	if n.Target, err = p.target(r.Table); err != nil {
+		return nil, err
+	}
 	if n.Values, err = p.assignments(r.Values); err != nil {
 		return nil, err
 	}
@@ -74,11 +77,14 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 	}
 	n := &exec.Update{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View}
 	for _, t := range r.Targets {
-		planned := *t
+		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New}
+		if planned.Target, err = p.target(t.Table); err != nil {
+			return nil, err
+		}
 		if planned.Set, err = p.assignments(t.Set); err != nil {
 			return nil, err
 		}
-		n.Targets = append(n.Targets, &planned)
+		n.Targets = append(n.Targets, planned)
 	}
 	if n.Checks, err = p.viewChecks(r.Checks); err != nil {
 		return nil, err
@@ -106,7 +112,14 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &exec.Delete{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, Targets: r.Targets, View: r.View}
+	n := &exec.Delete{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View}
+	for _, t := range r.Targets {
+		target, err := p.target(t.Table)
+		if err != nil {
+			return nil, err
+		}
+		n.Targets = append(n.Targets, &exec.DeleteTarget{Target: target, Key: t.Key, Old: t.Old})
+	}
 	if n.Returning, err = p.items(r.Returning); err != nil {
 		return nil, err
 	}

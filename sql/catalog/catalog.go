@@ -26,11 +26,12 @@ import (
 // The alternative, to let every statement read the version key, was measured at a point read and a footprint
 // entry per statement; to let DDL wait for all others, as a lock on the schema would, stops the server.
 type Catalog struct {
-	store     kv.Store
-	oids      allocator
-	storages  allocator
-	sequences *Sequences
-	stats     statsTable
+	store      kv.Store
+	oids       allocator
+	storages   allocator
+	sequences  *Sequences
+	rowNumbers rowNumbers
+	stats      statsTable
 
 	current atomic.Pointer[currentSnapshot]
 
@@ -56,6 +57,7 @@ func Open(ctx context.Context, store kv.Store) (*Catalog, error) {
 	c.oids = allocator{store: store, key: oidKey, what: "OIDs", first: uint64(FirstUserOID), block: 128}
 	c.storages = allocator{store: store, key: storageKey, what: "storage IDs", first: 1, block: 128}
 	c.sequences = newSequences(store)
+	c.rowNumbers.store = store
 	if err := runTransaction(ctx, store, func(txn kv.Txn) error { return bootstrap(ctx, txn) }); err != nil {
 		return nil, err
 	}

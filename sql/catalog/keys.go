@@ -13,6 +13,7 @@ import (
 //	0 0 0 0  'o' kind oid             one object: format, stamp, JSON (see encode.go)
 //	0 0 0 0  'n' schema kind name     a name in use, so that two transactions cannot both take it
 //	0 0 0 0  'a' 'o' or 's'           the next OID, the next StorageID, as 8 bytes big-endian
+//	0 0 0 0  'a' 'r'                 the next row number, as 8 bytes big-endian
 //	0 0 0 0  's' oid                  row and byte counts of a table, 8 bytes each
 //	StorageID  primary key or row number      a row
 //	StorageID  index columns ..               an index entry

@@ -41,19 +41,22 @@ func NewRange(elem *Type, lower, upper Datum, lowerInc, upperInc bool) (*Range, 
 		return r, nil
 	}
 	var err error
-	if !lower.IsNull() && !r.LowerInc {
+	finite := func(d Datum) bool {
+		return !d.IsNull() && (elem.class != classDate || d.i != DateInfinity && d.i != DateNegInfinity)
+	}
+	if finite(lower) && !r.LowerInc {
 		if r.Lower, err = nextDiscrete(elem, lower); err != nil {
 			return nil, err
 		}
 		r.LowerInc = true
 	}
-	if !upper.IsNull() && r.UpperInc {
+	if finite(upper) && r.UpperInc {
 		if r.Upper, err = nextDiscrete(elem, upper); err != nil {
 			return nil, err
 		}
 		r.UpperInc = false
 	}
-	if !lower.IsNull() && !upper.IsNull() && Compare(elem, r.Lower, r.Upper) >= 0 {
+	if !lower.IsNull() && !upper.IsNull() && !(r.LowerInc && r.UpperInc) && Compare(elem, r.Lower, r.Upper) >= 0 {
 		return empty, nil
 	}
 	return r, nil
@@ -61,8 +64,6 @@ func NewRange(elem *Type, lower, upper Datum, lowerInc, upperInc bool) (*Range, 
 
 func nextDiscrete(t *Type, d Datum) (Datum, error) {
 	switch {
-	case t.class == classDate && (d.i == DateInfinity || d.i == DateNegInfinity):
-		return d, nil
 	case t.class == classDate && d.i+1 >= dateEnd:
 		return Null, errs.New(errs.DatetimeFieldOverflow, "date out of range")
 	case t.class == classInt4 && d.i == 1<<31-1, t.class == classInt8 && d.i == 1<<63-1:

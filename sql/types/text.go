@@ -156,7 +156,7 @@ func AppendText(dst []byte, t *Type, d Datum, env *Env) []byte {
 		return appendTimeOfDay(dst, d.i)
 	case classTimeTZ:
 		v := d.x.(TimeTZ)
-		return appendZone(appendTimeOfDay(dst, v.Micros), -int(v.Zone), env.DateStyle)
+		return appendZone(appendTimeOfDay(dst, v.Micros), -int(v.Zone))
 	case classTimestamp:
 		return appendTimestamp(dst, d.i, env)
 	case classTimestampTZ:

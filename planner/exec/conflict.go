@@ -1,0 +1,237 @@
+package exec
+
+import (
+	"bytes"
+	"slices"
+
+	"holdfast/kv"
+	"holdfast/planner/exec/rowio"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/types"
+)
+
+// conflictResolver is ON CONFLICT: rows are inserted one by one, and where an arbiter index has the key
+// already, the row is left out or the existing row updated.
+type conflictResolver struct {
+	node   *Insert
+	set    []*Expr
+	where  *Expr
+	mode   kv.LockMode
+	number []int16 // assigned columns
+
+	old     *types.Batch // the existing row at the position of the proposed one
+	image   types.Batch
+	places  []int // of image columns: existing row, key, proposed row
+	written map[string]bool
+}
+
+func (b *Builder) conflictResolver(n *Insert, in *Layout) (*conflictResolver, error) {
+	c := n.OnConflict
+	r := &conflictResolver{node: n, old: newRows(n.Target.Table)}
+	if !c.DoUpdate {
+		return r, nil
+	}
+	t := n.Target.Table
+	l, places := imageLayout(n.Source, image{t, c.Old}, image{t, c.Excluded})
+	r.places = places
+	for _, a := range c.Set {
+		e, err := b.Expr(a.Value, l)
+		if err != nil {
+			return nil, err
+		}
+		r.set = append(r.set, e)
+		r.number = append(r.number, a.Number)
+	}
+	var err error
+	r.where, err = b.optional(c.Where, l)
+	return r, err
+}
+
+// insert inserts the rows of a batch, whose new images are in o.rows. What was inserted or updated goes to
+// RETURNING.
+func (r *conflictResolver) insert(ctx *Ctx, o *insertOp, in *types.Batch) error {
+	w := o.writer
+	if o.affected == 0 {
+		r.written = map[string]bool{}
+	}
+	resetRows(r.old, w.table, in.Rows)
+	kept := types.Rows{Sel: make([]int32, 0, in.N)}
+	for k := 0; k < in.N; k++ {
+		i := position(in.Rows, k)
+		o.load(i)
+		rowKey, err := r.rowKey(ctx, o)
+		if err != nil {
+			return err
+		}
+		keys, err := w.lockKeys(ctx, nil, o.row, rowKey)
+		if err != nil {
+			return err
+		}
+		if err := w.lock(ctx, keys, kv.LockUpdate); err != nil {
+			return err
+		}
+		existing, found, err := r.existing(ctx, w, o.row, rowKey)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !found:
+			if err := w.put(ctx, slices.Clone(o.row), rowKey); err != nil {
+				return err
+			}
+			r.written[rowKey] = true
+		case !r.node.OnConflict.DoUpdate:
+			continue
+		default:
+			updated, err := r.update(ctx, o, in, i, existing)
+			if err != nil {
+				return err
+			}
+			if !updated {
+				continue
+			}
+		}
+		kept.Sel = append(kept.Sel, int32(i))
+	}
+	kept.N = len(kept.Sel)
+	o.affected += int64(kept.N)
+	return o.returned.add(ctx, in, kept, o.rows.Cols)
+}
+
+func (r *conflictResolver) rowKey(ctx *Ctx, o *insertOp) (string, error) {
+	if o.writer.codec.KeyColumns() != nil {
+		return string(o.writer.codec.AppendRowKey(nil, o.row)), nil
+	}
+	n, err := ctx.RowNumbers(ctx, 1)
+	if err != nil {
+		return "", ctx.Error(err)
+	}
+	return string(rowio.AppendRowNumber(nil, n)), nil
+}
+
+// existing finds the row key of a row that has one of the arbiters' keys.
+func (r *conflictResolver) existing(ctx *Ctx, w *rowWriter, row []types.Datum, rowKey string) (string, bool, error) {
+	arbiter := func(x *catalog.Index) bool {
+		list := r.node.OnConflict.Arbiters
+		return len(list) == 0 || slices.ContainsFunc(list, func(a *catalog.Index) bool { return a.OID == x.OID })
+	}
+	if pk := w.table.PrimaryKey(); pk != nil && arbiter(pk) {
+		if _, ok, err := ctx.Txn.Get(ctx, w.key(rowKey), kv.Existence); err != nil {
+			return "", false, ctx.Error(err)
+		} else if ok {
+			return rowKey, true, nil
+		}
+	}
+	for i, x := range w.indexes {
+		if !x.Index.Unique || !arbiter(x.Index) {
+			continue
+		}
+		k, _, values, present, err := w.entry(ctx, i, row, rowKey, nil, w.newVal[:0])
+		if err != nil {
+			return "", false, err
+		}
+		if !present || x.KeyHoldsRowKey(values) {
+			continue
+		}
+		v, ok, err := ctx.Txn.Get(ctx, k, kv.AllColumns)
+		if err != nil {
+			return "", false, ctx.Error(err)
+		}
+		if ok {
+			at, _, err := x.RowKey(k, v)
+			return string(at), true, err
+		}
+	}
+	return "", false, nil
+}
+
+// update is DO UPDATE on the row with a key; false if its condition leaves the row as it is.
+func (r *conflictResolver) update(ctx *Ctx, o *insertOp, in *types.Batch, i int, rowKey string) (bool, error) {
+	w := o.writer
+	if r.written[rowKey] {
+		return false, errs.New(errs.CardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time").
+			WithHint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
+	}
+	key := w.key(rowKey)
+	mode := kv.LockNoKeyUpdate
+	if w.touchesKey(r.number) {
+		mode = kv.LockUpdate
+	}
+	if err := w.lock(ctx, [][]byte{bytes.Clone(key)}, mode); err != nil {
+		return false, err
+	}
+	value, ok, err := ctx.Txn.Get(ctx, key, kv.AllColumns)
+	if err != nil {
+		return false, ctx.Error(err)
+	}
+	if !ok {
+		return false, errs.New(errs.DataCorrupted, `index entry of table "%s" without a row`, w.table.Name)
+	}
+	n := len(w.table.Columns)
+	values := make([]types.Datum, 2*n)
+	c := change{oldRow: values[:n:n], newRow: values[n:], oldKey: rowKey, newKey: rowKey}
+	if err := w.codec.DecodeRow(value, c.oldRow); err != nil {
+		return false, err
+	}
+	for j, d := range c.oldRow {
+		r.old.Cols[j].Set(i, d)
+	}
+	b := r.batch(in, i, o.rows)
+	if r.where != nil {
+		v, err := r.where.Eval(ctx, b)
+		if err != nil {
+			return false, err
+		}
+		if v.IsNull(i) || !v.Datum(i).Bool() {
+			return false, nil
+		}
+	}
+	copy(c.newRow, c.oldRow)
+	for j, e := range r.set {
+		v, err := e.Eval(ctx, b)
+		if err != nil {
+			return false, err
+		}
+		c.newRow[r.number[j]-1] = v.Datum(i)
+	}
+	for j, d := range c.newRow {
+		o.rows.Cols[j].Set(i, d)
+	}
+	one := &types.Batch{Rows: types.Rows{N: 1, Sel: []int32{int32(i)}}, Cols: o.rows.Cols}
+	if err := w.checkRows(ctx, one); err != nil {
+		return false, err
+	}
+	r.written[rowKey] = true
+	if !w.changed(&c, r.number) {
+		return true, nil
+	}
+	if w.codec.KeyColumns() != nil {
+		c.newKey = string(w.codec.AppendRowKey(nil, c.newRow))
+		c.moved = c.newKey != c.oldKey
+	}
+	if mode == kv.LockUpdate {
+		keys, err := w.lockKeys(ctx, nil, c.newRow, c.newKey)
+		if err != nil {
+			return false, err
+		}
+		if err := w.lock(ctx, keys, kv.LockUpdate); err != nil {
+			return false, err
+		}
+	}
+	if err := w.clearOld(ctx, &c); err != nil {
+		return false, err
+	}
+	return true, w.putNew(ctx, &c)
+}
+
+// batch is row i of the source with the existing and the proposed row.
+func (r *conflictResolver) batch(in *types.Batch, i int, proposed *types.Batch) *types.Batch {
+	r.image.Rows = types.Rows{N: 1, Sel: []int32{int32(i)}}
+	r.image.Cols = append(r.image.Cols[:0], in.Cols...)
+	all := append(append([]*types.Vec(nil), r.old.Cols...), proposed.Cols...)
+	for _, p := range r.places {
+		r.image.Cols = append(r.image.Cols, all[p])
+	}
+	return &r.image
+}

@@ -1,0 +1,137 @@
+package exec
+
+import (
+	"holdfast/kv"
+	"holdfast/sql/types"
+)
+
+// deleteOp removes rows: like updateOp it reads all of its source and locks the rows first.
+type deleteOp struct {
+	node     *Delete
+	source   Operator
+	targets  []*deleteTarget
+	returned *returning
+	buffer   *RowBuffer
+
+	affected int64
+	done     bool
+}
+
+type deleteTarget struct {
+	writer *rowWriter
+	key    int
+	old    []int
+	seen   map[string]bool
+}
+
+// Build implements Node.
+func (n *Delete) Build(b *Builder) (Operator, error) {
+	o := &deleteOp{node: n}
+	var err error
+	if o.source, err = b.Build(n.Source); err != nil {
+		return nil, err
+	}
+	in := LayoutOf(n.Source)
+	for _, t := range n.Targets {
+		d := &deleteTarget{}
+		if d.writer, err = b.rowWriter(t.Target); err != nil {
+			return nil, err
+		}
+		if d.key, d.old, err = sourcePositions(in, t.Table, t.Key, t.Old); err != nil {
+			return nil, err
+		}
+		o.targets = append(o.targets, d)
+	}
+	if o.returned, err = b.returning(n.Returning, in, nil); err != nil {
+		return nil, err
+	}
+	o.buffer = NewRowBuffer(n.Source.Properties().Types)
+	return o, nil
+}
+
+func (o *deleteOp) Open(ctx *Ctx) error {
+	o.affected, o.done = 0, false
+	o.returned.reset()
+	o.buffer.Reset()
+	for _, t := range o.targets {
+		t.writer.open(ctx)
+		t.seen = nil
+	}
+	return o.source.Open(ctx)
+}
+
+// Affected is the number of rows removed.
+func (o *deleteOp) Affected() int64 { return o.affected }
+
+func (o *deleteOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
+	if !o.done {
+		if err := o.run(ctx); err != nil {
+			return nil, err
+		}
+		o.done = true
+	}
+	return o.returned.next(max), nil
+}
+
+func (o *deleteOp) run(ctx *Ctx) error {
+	if err := readAll(ctx, o.source, o.buffer); err != nil {
+		return err
+	}
+	for i := 0; i < o.buffer.Chunks(); i++ {
+		for _, t := range o.targets {
+			if err := lockRows(ctx, t.writer, t.key, o.buffer.Chunk(i), kv.LockUpdate); err != nil {
+				return err
+			}
+		}
+	}
+	for i := 0; i < o.buffer.Chunks(); i++ {
+		if err := ctx.Canceled(); err != nil {
+			return err
+		}
+		if err := o.removeBatch(ctx, o.buffer.Chunk(i)); err != nil {
+			return err
+		}
+	}
+	for _, t := range o.targets {
+		t.writer.close(ctx)
+	}
+	return runRules(ctx, o.node.Rules)
+}
+
+func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {
+	rows := types.Rows{Sel: make([]int32, 0, b.N)}
+	for k := 0; k < b.N; k++ {
+		i := position(b.Rows, k)
+		first := false
+		for _, t := range o.targets {
+			if b.Cols[t.key].IsNull(i) {
+				continue
+			}
+			key := b.Cols[t.key].S[i]
+			if t.seen == nil {
+				t.seen = map[string]bool{}
+			}
+			if t.seen[key] {
+				continue // several source rows may show one row of the table
+			}
+			t.seen[key], first = true, true
+			row := make([]types.Datum, len(t.old))
+			for j, p := range t.old {
+				if p >= 0 {
+					row[j] = b.Cols[p].Datum(i)
+				}
+			}
+			if err := t.writer.remove(ctx, row, key); err != nil {
+				return err
+			}
+		}
+		if first {
+			rows.Sel = append(rows.Sel, int32(i))
+		}
+	}
+	rows.N = len(rows.Sel)
+	o.affected += int64(rows.N)
+	return o.returned.add(ctx, b, rows)
+}
+
+func (o *deleteOp) Close() error { return o.source.Close() }

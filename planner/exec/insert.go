@@ -1,0 +1,266 @@
+package exec
+
+import (
+	"holdfast/kv"
+	"holdfast/planner/exec/rowio"
+	"holdfast/sql/algebra"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/types"
+)
+
+// insertOp inserts batch by batch as its source gives them.
+type insertOp struct {
+	node     *Insert
+	source   Operator
+	values   []*Expr // by attribute number - 1; nil for dropped columns
+	writer   *rowWriter
+	checks   []*Expr // of views
+	conflict *conflictResolver
+	returned *returning
+
+	rows     *types.Batch // the new rows by the column
+	row      []types.Datum
+	affected int64
+	done     bool
+	emitted  int
+}
+
+// Build implements Node.
+func (n *Insert) Build(b *Builder) (Operator, error) {
+	o := &insertOp{node: n}
+	var err error
+	if o.source, err = b.Build(n.Source); err != nil {
+		return nil, err
+	}
+	in := LayoutOf(n.Source)
+	t := n.Target.Table
+	o.values = make([]*Expr, len(t.Columns))
+	for _, a := range n.Values {
+		if o.values[a.Number-1], err = b.Expr(a.Value, in); err != nil {
+			return nil, err
+		}
+	}
+	if o.writer, err = b.rowWriter(n.Target); err != nil {
+		return nil, err
+	}
+	o.rows = newRows(t)
+	o.row = make([]types.Datum, len(t.Columns))
+	out, positions := imageLayout(n.Source, image{t, n.New})
+	if o.checks, err = b.viewChecks(n.Checks, out); err != nil {
+		return nil, err
+	}
+	if o.returned, err = b.returning(n.Returning, out, positions); err != nil {
+		return nil, err
+	}
+	if n.OnConflict != nil {
+		if o.conflict, err = b.conflictResolver(n, in); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// image names the columns that whole rows of a table have in a query.
+type image struct {
+	table *catalog.Table
+	cols  []algebra.ScanColumn
+}
+
+// imageLayout is the layout of a source's columns followed by those of images; positions say where the
+// latter are in whole rows side by side.
+func imageLayout(source Node, images ...image) (*Layout, []int) {
+	l := LayoutOf(source)
+	var positions []int
+	start := 0
+	for _, im := range images {
+		for _, c := range im.cols {
+			// tableoid is a constant of the table and has no place in its rows: it is put after them.
+			at, typ := len(im.table.Columns), types.Oid
+			if c.Number > 0 {
+				at, typ = int(c.Number)-1, im.table.Columns[c.Number-1].Type
+			}
+			l.add([]algebra.ColID{c.ID}, []*types.Type{typ})
+			positions = append(positions, start+at)
+		}
+		start += len(im.table.Columns) + 1
+	}
+	return l, positions
+}
+
+func (o *insertOp) Open(ctx *Ctx) error {
+	o.affected, o.done, o.emitted = 0, false, 0
+	o.returned.reset()
+	o.writer.open(ctx)
+	return o.source.Open(ctx)
+}
+
+// Affected is the number of rows inserted or updated.
+func (o *insertOp) Affected() int64 { return o.affected }
+
+func (o *insertOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
+	if !o.done {
+		if err := o.run(ctx); err != nil {
+			return nil, err
+		}
+		o.done = true
+	}
+	return o.returned.next(max), nil
+}
+
+func (o *insertOp) run(ctx *Ctx) error {
+	for {
+		b, err := o.source.Next(ctx, types.BatchRows)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			break
+		}
+		if err := ctx.Canceled(); err != nil {
+			return err
+		}
+		if err := o.insertBatch(ctx, b); err != nil {
+			return err
+		}
+	}
+	o.writer.close(ctx)
+	return runRules(ctx, o.node.Rules)
+}
+
+// insertBatch inserts the rows of one batch of the source.
+func (o *insertOp) insertBatch(ctx *Ctx, in *types.Batch) error {
+	resetRows(o.rows, o.writer.table, in.Rows)
+	for i, e := range o.values {
+		v := o.rows.Cols[i]
+		if e == nil {
+			setNulls(v, in.Rows)
+			continue
+		}
+		x, err := e.Eval(ctx, in)
+		if err != nil {
+			return err
+		}
+		copyRows(v, x, in.Rows)
+	}
+	if err := o.writer.checkRows(ctx, o.rows); err != nil {
+		return err
+	}
+	if err := o.checkViews(ctx, in); err != nil {
+		return err
+	}
+	if o.conflict != nil {
+		return o.conflict.insert(ctx, o, in)
+	}
+	numbered := o.writer.codec.KeyColumns() == nil
+	var number uint64
+	if numbered {
+		var err error
+		if number, err = ctx.RowNumbers(ctx, in.N); err != nil {
+			return ctx.Error(err)
+		}
+	}
+	rowKeys := make([]string, in.N)
+	var buf []byte
+	for k := 0; k < in.N; k++ {
+		o.load(position(in.Rows, k))
+		if numbered {
+			buf = rowio.AppendRowNumber(buf[:0], number+uint64(k))
+		} else {
+			buf = o.writer.codec.AppendRowKey(buf[:0], o.row)
+		}
+		rowKeys[k] = string(buf)
+	}
+	if o.affected < lockedRows {
+		var keys [][]byte
+		for k := 0; k < in.N; k++ {
+			o.load(position(in.Rows, k))
+			var err error
+			if keys, err = o.writer.lockKeys(ctx, keys, o.row, rowKeys[k]); err != nil {
+				return err
+			}
+		}
+		if err := o.writer.lock(ctx, keys, kv.LockUpdate); err != nil {
+			return err
+		}
+	}
+	for k := 0; k < in.N; k++ {
+		o.load(position(in.Rows, k))
+		if err := o.writer.put(ctx, o.row, rowKeys[k]); err != nil {
+			return err
+		}
+	}
+	o.affected += int64(in.N)
+	return o.returned.add(ctx, in, in.Rows, o.rows.Cols)
+}
+
+// newRows is a batch of whole rows of a table: its columns by attribute number - 1, and tableoid.
+func newRows(t *catalog.Table) *types.Batch {
+	ts := make([]*types.Type, len(t.Columns)+1)
+	for i, c := range t.Columns {
+		ts[i] = c.Type
+	}
+	ts[len(t.Columns)] = types.Oid
+	return newBatch(ts)
+}
+
+// resetRows empties a batch of whole rows and gives it positions.
+func resetRows(b *types.Batch, t *catalog.Table, rows types.Rows) {
+	size := extent(rows)
+	resetBatch(b, size)
+	b.Rows = rows
+	last := b.Cols[len(t.Columns)]
+	for i := range last.I[:size] {
+		last.I[i] = int64(t.OID)
+	}
+}
+
+// load makes row the i-th of the new rows.
+func (o *insertOp) load(i int) {
+	for j := range o.row {
+		o.row[j] = o.rows.Cols[j].Datum(i)
+	}
+}
+
+// checkViews tests the WITH CHECK OPTION conditions on the new rows.
+func (o *insertOp) checkViews(ctx *Ctx, in *types.Batch) error {
+	if len(o.checks) == 0 {
+		return nil
+	}
+	b := o.returned.image(in, in.Rows, o.rows.Cols)
+	return testViewChecks(ctx, o.node.Checks, o.checks, b, func(i int) string {
+		return rowText(ctx, o.writer.table, batchRow(o.rows, i))
+	})
+}
+
+func (b *Builder) viewChecks(list []algebra.ViewCheck, l *Layout) ([]*Expr, error) {
+	var out []*Expr
+	for _, c := range list {
+		e, err := b.Expr(c.Cond, l)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// testViewChecks fails for the first row on which a condition is not true.
+func testViewChecks(ctx *Ctx, checks []algebra.ViewCheck, conds []*Expr, b *types.Batch, text func(i int) string) error {
+	for i, cond := range conds {
+		v, err := cond.Eval(ctx, b)
+		if err != nil {
+			return err
+		}
+		for k := 0; k < b.N; k++ {
+			r := position(b.Rows, k)
+			if v.IsNull(r) || !v.Datum(r).Bool() {
+				return errs.New(errs.WithCheckOptionViolation, `new row violates check option for view "%s"`, checks[i].View.Name).
+					WithDetail("Failing row contains (%s).", text(r))
+			}
+		}
+	}
+	return nil
+}
+
+func (o *insertOp) Close() error { return o.source.Close() }

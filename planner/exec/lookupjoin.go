@@ -1,0 +1,210 @@
+package exec
+
+import (
+	"holdfast/kv"
+	"holdfast/planner/exec/rowio"
+	"holdfast/sql/algebra"
+	"holdfast/sql/errs"
+	"holdfast/sql/types"
+)
+
+// lookupJoinOp runs LookupJoin: for each left row it makes the bounds and reads the table or index there.
+type lookupJoinOp struct {
+	left   Operator
+	bounds *boundsEval
+	reader *tableReader
+	pairs  *pairs
+
+	in    *types.Batch
+	at    int
+	begun bool
+	spans []span // of the present row
+	span  int
+	it    kv.Iterator
+}
+
+// Build implements Node.
+func (n *LookupJoin) Build(b *Builder) (Operator, error) {
+	kind, ok := map[algebra.JoinKind]pairKind{
+		algebra.InnerJoin: pairInner, algebra.LeftJoin: pairOuter, algebra.SemiJoin: pairSemi, algebra.AntiJoin: pairAnti,
+	}[n.Kind]
+	if !ok || n.Bounds == nil {
+		return nil, errs.New(errs.InternalError, "lookup join of a kind that there is not")
+	}
+	left, err := b.Build(n.Left)
+	if err != nil {
+		return nil, err
+	}
+	l := LayoutOf(n.Left)
+	var rt []*types.Type
+	for _, c := range n.Columns {
+		rt = append(rt, columnType(n.Table, c.Number))
+	}
+	o := &lookupJoinOp{left: left, pairs: newPairs(kind, l.Types(), rt, true)}
+	codec := rowio.NewTableCodec(n.Table)
+	var index *rowio.IndexCodec
+	if n.Index != nil && !n.Index.Primary {
+		index = rowio.NewIndexCodec(n.Table, n.Index)
+		o.bounds, err = b.indexBounds(n.Bounds, index, l)
+	} else {
+		o.bounds, err = b.tableBounds(n.Bounds, codec, l)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.reader, err = newTableReader(&n.Access, codec, index, n.Only, o.pairs.otherAt); err != nil {
+		return nil, err
+	}
+	both := LayoutOf(n.Left)
+	both.add(n.columns(), rt)
+	switch {
+	case n.Filter == nil:
+		o.pairs.on, err = b.optional(n.On, both)
+	case n.On == nil:
+		o.pairs.on, err = b.Expr(n.Filter, both)
+	default:
+		o.pairs.on, err = b.Expr(&algebra.And{Args: []algebra.Scalar{n.Filter, n.On}}, both)
+	}
+	return o, err
+}
+
+func (o *lookupJoinOp) Open(ctx *Ctx) error {
+	o.in, o.begun = nil, false
+	if err := o.closeIterator(); err != nil {
+		return err
+	}
+	return o.left.Open(ctx)
+}
+
+func (o *lookupJoinOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
+	max = min(max, types.BatchRows)
+	p := o.pairs
+	for {
+		if err := ctx.Canceled(); err != nil {
+			return nil, err
+		}
+		if o.in == nil {
+			b, err := o.left.Next(ctx, max)
+			if b == nil || err != nil {
+				return nil, err
+			}
+			if err := o.bounds.prepare(ctx, b); err != nil {
+				return nil, err
+			}
+			o.in, o.at, o.begun = b, 0, false
+			p.begin(b)
+		}
+		p.reset(max)
+		for o.at < o.in.N && p.len() < max {
+			if err := o.follow(ctx, max); err != nil {
+				return nil, err
+			}
+		}
+		b, err := p.finish(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if o.at == o.in.N {
+			o.in = nil
+		}
+		if b != nil {
+			return b, nil
+		}
+	}
+}
+
+// follow adds candidates of the present left row until it has no more or there are max.
+func (o *lookupJoinOp) follow(ctx *Ctx, max int) error {
+	p := o.pairs
+	i := position(o.in.Rows, o.at)
+	if !o.begun {
+		o.begun = true
+		o.spans, o.span = o.bounds.of(i), 0
+	}
+	single := p.kind.single()
+	for !(single && p.matched[i]) {
+		if p.len() == max {
+			return nil
+		}
+		found, err := o.next(ctx)
+		if err != nil {
+			return err
+		}
+		if !found {
+			break
+		}
+		p.add(i)
+		if single && p.on == nil {
+			if p.kind == pairSemi {
+				return o.endRow(ctx)
+			}
+			p.matched[i] = true
+		}
+	}
+	if p.kind.ends() && !p.matched[i] {
+		if p.len() == max {
+			return nil
+		}
+		p.addNone(i)
+	}
+	return o.endRow(ctx)
+}
+
+// next reads the next row into the place of the next candidate.
+func (o *lookupJoinOp) next(ctx *Ctx) (bool, error) {
+	row := o.pairs.len()
+	for {
+		if o.it != nil {
+			if o.it.Next() {
+				return true, o.reader.take(ctx, o.it.Key(), o.it.Value(), row)
+			}
+			err := o.it.Err()
+			if e := o.closeIterator(); err == nil {
+				err = e
+			}
+			if err != nil {
+				return false, ctx.Error(err)
+			}
+		}
+		if o.span == len(o.spans) {
+			return false, nil
+		}
+		s := o.spans[o.span]
+		o.span++
+		if !s.point() {
+			o.it = ctx.Reader.Scan(ctx, kv.KeyRange{Start: s.start, End: s.end}, o.reader.options)
+			continue
+		}
+		if found, err := o.reader.get(ctx, s.start, row); found || err != nil {
+			return found, err
+		}
+	}
+}
+
+func (o *lookupJoinOp) endRow(ctx *Ctx) error {
+	o.at++
+	o.begun = false
+	if err := o.closeIterator(); err != nil {
+		return ctx.Error(err)
+	}
+	return nil
+}
+
+func (o *lookupJoinOp) closeIterator() error {
+	if o.it == nil {
+		return nil
+	}
+	err := o.it.Close()
+	o.it = nil
+	return err
+}
+
+func (o *lookupJoinOp) Close() error {
+	err := o.closeIterator()
+	if e := o.left.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (o *lookupJoinOp) measure(s *Stats) { o.pairs.measure(s) }

@@ -1,0 +1,367 @@
+package exec
+
+import (
+	"slices"
+
+	"holdfast/kv"
+	"holdfast/sql/algebra"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/types"
+)
+
+// updateOp changes rows in three steps: it reads all of its source, locks the rows, and then writes, first
+// what goes and then what comes (see rowWriter). A row that is newer than the snapshot stops it at the lock
+// (kv.ErrStale): the statement then starts over, so old images are always the newest.
+type updateOp struct {
+	node     *Update
+	source   Operator
+	targets  []*updateTarget
+	checks   []*Expr
+	returned *returning
+	buffer   *RowBuffer
+	keep     []*types.Vec
+
+	affected int64
+	done     bool
+}
+
+type updateTarget struct {
+	node     *UpdateTarget
+	writer   *rowWriter
+	key      int   // position of the row key in the source
+	old      []int // positions of the old values by attribute number - 1, -1 for dropped columns
+	set      []*Expr
+	assigned []int16
+	mode     kv.LockMode
+	rows     *types.Batch // new images of the present chunk
+
+	changes []change
+	seen    map[string]int // row key to index in changes
+}
+
+// Build implements Node.
+func (n *Update) Build(b *Builder) (Operator, error) {
+	o := &updateOp{node: n}
+	var err error
+	if o.source, err = b.Build(n.Source); err != nil {
+		return nil, err
+	}
+	in := LayoutOf(n.Source)
+	var images []image
+	for _, t := range n.Targets {
+		u := &updateTarget{node: t, rows: newRows(t.Table)}
+		if u.writer, err = b.rowWriter(t.Target); err != nil {
+			return nil, err
+		}
+		if u.key, u.old, err = sourcePositions(in, t.Table, t.Key, t.Old); err != nil {
+			return nil, err
+		}
+		for _, a := range t.Set {
+			e, err := b.Expr(a.Value, in)
+			if err != nil {
+				return nil, err
+			}
+			u.set = append(u.set, e)
+			u.assigned = append(u.assigned, a.Number)
+		}
+		u.mode = kv.LockNoKeyUpdate
+		if u.writer.touchesKey(u.assigned) {
+			u.mode = kv.LockUpdate
+		}
+		o.targets = append(o.targets, u)
+		images = append(images, image{t.Table, t.New})
+	}
+	out, positions := imageLayout(n.Source, images...)
+	if o.checks, err = b.viewChecks(n.Checks, out); err != nil {
+		return nil, err
+	}
+	if o.returned, err = b.returning(n.Returning, out, positions); err != nil {
+		return nil, err
+	}
+	o.buffer = NewRowBuffer(n.Source.Properties().Types)
+	return o, nil
+}
+
+// sourcePositions finds the row key and the old values of a table in the batches of a source.
+func sourcePositions(l *Layout, t *catalog.Table, key algebra.ColID, old []algebra.ScanColumn) (int, []int, error) {
+	at, ok := l.Position(key)
+	if !ok {
+		return 0, nil, errs.New(errs.InternalError, "the row key of %s is missing", t.Name)
+	}
+	positions := make([]int, len(t.Columns))
+	for i := range positions {
+		positions[i] = -1
+	}
+	for _, c := range old {
+		if c.Number <= 0 {
+			continue
+		}
+		p, ok := l.Position(c.ID)
+		if !ok {
+			return 0, nil, errs.New(errs.InternalError, "column %d of %s is missing", c.Number, t.Name)
+		}
+		positions[c.Number-1] = p
+	}
+	return at, positions, nil
+}
+
+func (o *updateOp) Open(ctx *Ctx) error {
+	o.affected, o.done = 0, false
+	o.returned.reset()
+	o.buffer.Reset()
+	for _, t := range o.targets {
+		t.writer.open(ctx)
+		t.changes = t.changes[:0]
+		clear(t.seen)
+	}
+	return o.source.Open(ctx)
+}
+
+// Affected is the number of rows updated; through a join view, of the view's rows.
+func (o *updateOp) Affected() int64 { return o.affected }
+
+func (o *updateOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
+	if !o.done {
+		if err := o.run(ctx); err != nil {
+			return nil, err
+		}
+		o.done = true
+	}
+	return o.returned.next(max), nil
+}
+
+func (o *updateOp) run(ctx *Ctx) error {
+	if atMostOne(o.node.Source) {
+		// The one row is worked on where it is.
+		b, err := o.source.Next(ctx, 1)
+		if err != nil {
+			return err
+		}
+		if b != nil {
+			if err := o.lock(ctx, b); err != nil {
+				return err
+			}
+			if err := o.compute(ctx, b); err != nil {
+				return err
+			}
+		}
+		return o.write(ctx)
+	}
+	if err := readAll(ctx, o.source, o.buffer); err != nil {
+		return err
+	}
+	for i := 0; i < o.buffer.Chunks(); i++ {
+		if err := o.lock(ctx, o.buffer.Chunk(i)); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < o.buffer.Chunks(); i++ {
+		if err := ctx.Canceled(); err != nil {
+			return err
+		}
+		if err := o.compute(ctx, o.buffer.Chunk(i)); err != nil {
+			return err
+		}
+	}
+	return o.write(ctx)
+}
+
+// readAll reads a source into a buffer.
+func readAll(ctx *Ctx, source Operator, into *RowBuffer) error {
+	for {
+		b, err := source.Next(ctx, types.BatchRows)
+		if err != nil || b == nil {
+			return err
+		}
+		into.Append(b)
+		if ctx.WorkMem > 0 && into.Bytes() > max(16*ctx.WorkMem, 256<<20) {
+			return errs.New(errs.OutOfMemory, "out of memory").
+				WithDetail("The rows to be changed need more than 16 times work_mem.").
+				WithHint("Change them in several statements, or raise work_mem.")
+		}
+	}
+}
+
+// atMostOne reports whether a plan gives no more than one row.
+func atMostOne(n Node) bool {
+	switch n := n.(type) {
+	case *KeyLookup:
+		return true
+	case *Filter:
+		return atMostOne(n.Input)
+	case *Project:
+		return atMostOne(n.Input)
+	}
+	return false
+}
+
+// lock locks the rows of all targets that a batch of the source shows.
+func (o *updateOp) lock(ctx *Ctx, b *types.Batch) error {
+	for _, t := range o.targets {
+		if err := lockRows(ctx, t.writer, t.key, b, t.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func lockRows(ctx *Ctx, w *rowWriter, key int, b *types.Batch, mode kv.LockMode) error {
+	keys := make([][]byte, 0, b.N)
+	for k := 0; k < b.N; k++ {
+		if v := b.Cols[key]; !v.IsNull(position(b.Rows, k)) {
+			keys = append(keys, w.key(v.S[position(b.Rows, k)]))
+		}
+	}
+	return w.lock(ctx, keys, mode)
+}
+
+// compute makes the new images for a batch of the source.
+func (o *updateOp) compute(ctx *Ctx, in *types.Batch) error {
+	for _, t := range o.targets {
+		resetRows(t.rows, t.writer.table, in.Rows)
+		for j, p := range t.old {
+			if p >= 0 {
+				copyRows(t.rows.Cols[j], in.Cols[p], in.Rows)
+			} else {
+				setNulls(t.rows.Cols[j], in.Rows)
+			}
+		}
+		for j, e := range t.set {
+			v, err := e.Eval(ctx, in)
+			if err != nil {
+				return err
+			}
+			dst := t.rows.Cols[t.assigned[j]-1]
+			dst.Nulls = dst.Nulls[:0]
+			copyRows(dst, v, in.Rows)
+		}
+		if err := t.writer.checkRows(ctx, t.rows); err != nil {
+			return err
+		}
+	}
+	kept := types.Rows{Sel: make([]int32, 0, in.N)}
+	for k := 0; k < in.N; k++ {
+		i := position(in.Rows, k)
+		first := false
+		for _, t := range o.targets {
+			if in.Cols[t.key].IsNull(i) {
+				continue
+			}
+			isNew, err := o.collect(t, in, i)
+			if err != nil {
+				return err
+			}
+			first = first || isNew
+		}
+		if first || o.node.View != nil {
+			kept.Sel = append(kept.Sel, int32(i))
+		}
+	}
+	kept.N = len(kept.Sel)
+	if kept.N == 0 {
+		return nil
+	}
+	o.affected += int64(kept.N)
+	images := make([][]*types.Vec, len(o.targets))
+	for i, t := range o.targets {
+		images[i] = t.rows.Cols
+	}
+	if len(o.checks) > 0 {
+		b := o.returned.image(in, kept, images...)
+		err := testViewChecks(ctx, o.node.Checks, o.checks, b, func(i int) string {
+			return rowText(ctx, o.targets[0].writer.table, batchRow(o.targets[0].rows, i))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return o.returned.add(ctx, in, kept, images...)
+}
+
+// collect notes the change of a target's row that row i of the source makes. It reports false if the row has
+// a change already: of a table the first counts; through a view, a different one is an error.
+func (o *updateOp) collect(t *updateTarget, in *types.Batch, i int) (bool, error) {
+	key := in.Cols[t.key].S[i]
+	if t.seen == nil {
+		t.seen = map[string]int{}
+	}
+	n := len(t.rows.Cols) - 1
+	if at, ok := t.seen[key]; ok {
+		if o.node.View != nil {
+			c := &t.changes[at]
+			for j := 0; j < n; j++ {
+				if !sameValue(t.writer.table.Columns[j].Type, c.newRow[j], t.rows.Cols[j].Datum(i)) {
+					return false, errs.New(errs.CardinalityViolation, `rows of view "%s" would change one row of table "%s" differently`, o.node.View.Name, t.writer.table.Name).
+						WithHint("Change the condition so that the rows of the view agree on the new values.")
+				}
+			}
+		}
+		return false, nil
+	}
+	t.seen[key] = len(t.changes)
+	values := make([]types.Datum, 2*n)
+	c := change{oldRow: values[:n:n], newRow: values[n:], oldKey: key, newKey: key}
+	for j := 0; j < n; j++ {
+		if p := t.old[j]; p >= 0 {
+			c.oldRow[j] = in.Cols[p].Datum(i)
+		}
+		c.newRow[j] = t.rows.Cols[j].Datum(i)
+	}
+	t.changes = append(t.changes, c)
+	return true, nil
+}
+
+// write makes the collected changes and checks the rules.
+func (o *updateOp) write(ctx *Ctx) error {
+	for _, t := range o.targets {
+		if err := t.write(ctx); err != nil {
+			return err
+		}
+	}
+	return runRules(ctx, o.node.Rules)
+}
+
+func (t *updateTarget) write(ctx *Ctx) error {
+	w := t.writer
+	keyAssigned := false
+	for _, k := range w.codec.KeyColumns() {
+		keyAssigned = keyAssigned || slices.Contains(t.assigned, k.Number)
+	}
+	var keys [][]byte
+	live := t.changes[:0:len(t.changes)]
+	for i := range t.changes {
+		c := t.changes[i]
+		if !w.changed(&c, t.assigned) {
+			continue
+		}
+		if keyAssigned {
+			c.newKey = string(w.codec.AppendRowKey(nil, c.newRow))
+			c.moved = c.newKey != c.oldKey
+		}
+		if t.mode == kv.LockUpdate {
+			var err error
+			if keys, err = w.lockKeys(ctx, keys, c.newRow, c.newKey); err != nil {
+				return err
+			}
+		}
+		live = append(live, c)
+	}
+	if err := w.lock(ctx, keys, kv.LockUpdate); err != nil {
+		return err
+	}
+	for i := range live {
+		if err := w.clearOld(ctx, &live[i]); err != nil {
+			return err
+		}
+	}
+	for i := range live {
+		if err := w.putNew(ctx, &live[i]); err != nil {
+			return err
+		}
+	}
+	w.close(ctx)
+	return nil
+}
+
+func (o *updateOp) Close() error { return o.source.Close() }
