@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"holdfast/kv"
 )
@@ -24,6 +25,8 @@ var footprintScenarios = []scenario{
 	{"footprint/retract forgets reads", retractForgetsReads},
 	{"footprint/nested savepoints", nestedSavepoints},
 	{"footprint/undone writes", undoneWrites},
+	{"footprint/memory of keys", memoryOfKeys},
+	{"footprint/large", largeFootprint},
 }
 
 func contextWithCancel(e *env) (context.Context, context.CancelFunc) {
@@ -356,5 +359,113 @@ func undoneWrites(e *env) {
 		mark := y.Savepoint()
 		y.change("a", "3", 2)
 		y.RollbackTo(mark)
+	}, false)
+}
+
+// memoryOfKeys: only Set and Delete keep the keys they are given; the caller may use the memory of others again.
+func memoryOfKeys(e *env) {
+	e.put("a=1", "b=1", "c=1")
+	spoil := func(buffers ...[]byte) {
+		for _, b := range buffers {
+			for i := range b {
+				b[i] = 'x'
+			}
+		}
+	}
+	reads := map[string]func(x *tx){
+		"get": func(x *tx) {
+			key := []byte("b")
+			if _, _, err := x.Get(x.ctx, key, kv.AllColumns); err != nil {
+				e.Fatal(err)
+			}
+			spoil(key)
+		},
+		"observe": func(x *tx) {
+			key := []byte("b")
+			x.Observe(key, kv.AllColumns)
+			spoil(key)
+		},
+		"observe range": func(x *tx) {
+			from, to := []byte("b"), []byte("c")
+			x.ObserveRange(kv.KeyRange{Start: from, End: to}, kv.AllColumns)
+			spoil(from, to)
+		},
+		"scan": func(x *tx) {
+			from, to := []byte("b"), []byte("c")
+			it := x.Scan(x.ctx, kv.KeyRange{Start: from, End: to}, kv.ScanOptions{Columns: kv.AllColumns})
+			spoil(from, to)
+			if !it.Next() || string(it.Key()) != "b" || it.Next() {
+				e.Error("the scan has lost its bounds")
+			}
+			if err := it.Close(); err != nil {
+				e.Error(err)
+			}
+		},
+	}
+	for what, read := range reads {
+		e.against(what+", change it", read, func(y *tx) { y.set("b", "2") }, true)
+		e.against(what+", change another", read, func(y *tx) { y.set("x", "2"); y.set("a", "2") }, false)
+		e.put("x")
+	}
+	x := e.begin()
+	key := []byte("k")
+	if err := x.Lock(x.ctx, [][]byte{key}, kv.LockUpdate, kv.WaitPolicy{}); err != nil {
+		e.Fatal(err)
+	}
+	spoil(key)
+	e.taken(kv.LockKeyShare, "k")
+	e.free("x")
+	x.Rollback()
+	e.free("k")
+}
+
+// largeFootprint has footprints and transactions of thousands of keys meet in one of them.
+func largeFootprint(e *env) {
+	const n = 4000
+	key := func(i int) string { return fmt.Sprintf("k%05d", i) }
+	base := e.begin()
+	for i := 0; i < n; i += 2 {
+		base.set(key(i), "1")
+	}
+	base.commits()
+	keys := func(x *tx) {
+		for i := range n / 4 {
+			x.read(key(4*i), 1)
+			x.read(key(4*i+1), 1)
+		}
+	}
+	ranges := func(x *tx) {
+		for i := range n / 4 {
+			x.ObserveRange(keyRange(key(4*i), key(4*i+2)), kv.Column(1))
+		}
+	}
+	for what, read := range map[string]func(x *tx){"keys": keys, "ranges": ranges} {
+		e.against(what+", update one", read, func(y *tx) { y.change(key(2400), "2", 1) }, true)
+		e.against(what+", update one in another column", read, func(y *tx) { y.change(key(2400), "2", 2) }, false)
+		e.against(what+", update one beside", read, func(y *tx) { y.change(key(2402), "2", 1) }, false)
+		e.against(what+", insert one", read, func(y *tx) { y.set(key(2401), "2") }, true)
+		e.put(key(2401))
+		e.against(what+", insert one beside", read, func(y *tx) { y.set(key(2403), "2") }, false)
+		e.put(key(2403))
+		many := func(column, offset int) func(y *tx) {
+			return func(y *tx) {
+				for i := range n / 4 {
+					y.change(key(4*i+offset), "3", column)
+				}
+			}
+		}
+		e.against(what+", update many", read, many(1, 0), true)
+		e.against(what+", update many in another column", read, many(2, 0), false)
+		e.against(what+", update many beside", read, many(1, 2), false)
+	}
+	e.against("one key, update many", func(x *tx) { x.read(key(2000), 1) }, func(y *tx) {
+		for i := range n / 2 {
+			y.change(key(2*i), "4", 1)
+		}
+	}, true)
+	e.against("one key beside, delete many", func(x *tx) { x.read(key(2001), 1) }, func(y *tx) {
+		for i := range n / 2 {
+			y.del(key(2 * i))
+		}
 	}, false)
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,19 +62,21 @@ const (
 	opRetract
 	opCommit
 	opRollback
+	opMany
 	opKinds
 )
 
 var opNames = [...]string{
 	"begin", "get", "scan", "open", "step", "insert", "update", "delete", "observe", "observe range", "lock",
 	"refresh", "view", "savepoint", "rollback to", "retract", "commit", "rollback",
+	"many",
 }
 
 // weights are how often each kind is drawn.
 var weights = [opKinds]int{
 	opBegin: 40, opGet: 10, opScan: 6, opOpen: 8, opStep: 16, opInsert: 8, opUpdate: 12, opDelete: 6, opObserve: 2,
 	opObserveRange: 1, opLock: 5, opRefresh: 4, opView: 4, opSave: 6, opRollbackTo: 2, opRetract: 4, opCommit: 9,
-	opRollback: 1,
+	opRollback: 1, opMany: 1,
 }
 
 // op is one operation. The numbers mean what its kind makes of them; an operation that makes no sense where it
@@ -371,6 +374,8 @@ func (c *comparison) simple(o op, d *duel, s *side) string {
 		s.txn.Observe([]byte(o.key()), o.columns())
 	case opObserveRange:
 		s.txn.ObserveRange(o.keyRange(), o.columns())
+	case opMany:
+		return o.many(s.txn)
 	case opView:
 		s.view = s.txn.View()
 	case opSave:
@@ -391,6 +396,33 @@ func (c *comparison) simple(o op, d *duel, s *side) string {
 		s.marks = s.marks[:n+1]
 	}
 	return "done"
+}
+
+// many does enough of one thing at once for stores to treat it in another way, on keys between the few.
+func (o op) many(txn kv.Txn) string {
+	rng := rand.New(rand.NewPCG(uint64(o.a), uint64(o.b)))
+	key := func() []byte { return fmt.Appendf(nil, "%c%02d", 'a'+rng.IntN(keyCount), rng.IntN(100)) }
+	for range 400 {
+		var err error
+		switch o.c % 4 {
+		case 0:
+			err = txn.Set(key(), []byte("0.0.0"), kv.AllColumns)
+		case 1:
+			err = txn.Delete(key())
+		case 2:
+			if rng.IntN(4) == 0 {
+				txn.Observe(key(), o.columns())
+			}
+		case 3:
+			if start := key(); rng.IntN(4) == 0 {
+				txn.ObserveRange(kv.KeyRange{Start: start, End: append(bytes.Clone(start), '~')}, o.columns())
+			}
+		}
+		if err != nil {
+			return errorKind(err)
+		}
+	}
+	return []string{"sets", "deletes", "observes keys", "observes ranges"}[o.c%4]
 }
 
 func (c *comparison) begin(o op) string {

@@ -24,6 +24,8 @@ func TestComparisonSaysSomething(t *testing.T) {
 		regexp.MustCompile(`step : \w=`),
 		regexp.MustCompile(`step : closed`),
 		regexp.MustCompile(`retract .*: done`),
+		regexp.MustCompile(`many : sets`),
+		regexp.MustCompile(`many : observes`),
 		regexp.MustCompile(`scan .*: \[.=.* .=`),
 	}
 	counts := make([]int, len(outcomes))

@@ -114,7 +114,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // testOptions are small, and do not end the process.
 func testOptions(fs vfs.FS) Options {
 	return Options{
-		Folder: "data", FS: fs, CacheBytes: 1 << 20, MemtableBytes: 1 << 20, CloseGrace: 20 * time.Millisecond,
+		Folder: "data", FS: fs, CacheBytes: 1 << 20, MemtableBytes: 1 << 20, MaxTxnBytes: 4 << 20, CloseGrace: 20 * time.Millisecond,
 		Fatal: func(string) {}, Logger: quiet,
 	}
 }
