@@ -440,8 +440,7 @@ func (c *comparison) begin(o op) string {
 	return ""
 }
 
-// commit commits the tested side first. If that conflicts, the reference is asked by a refresh whether it sees a
-// conflict too.
+// commit commits the tested side, and then the reference, unless the store may have a conflict of its own.
 func (c *comparison) commit(o op, d *duel) string {
 	d.tested.close()
 	d.reference.close()
