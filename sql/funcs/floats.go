@@ -148,18 +148,30 @@ func floatSign(a float64) float64 {
 	case a < 0:
 		return -1
 	}
-	return a * 0
+	return 0
+}
+
+// acos is math.Acos without its loss of digits near 1 and -1.
+func acos(x float64) float64 {
+	switch {
+	case x >= 0.5:
+		return 2 * math.Asin(math.Sqrt((1-x)/2))
+	case x <= -0.5:
+		return math.Pi - 2*math.Asin(math.Sqrt((1+x)/2))
+	}
+	return math.Pi/2 - math.Asin(x)
 }
 
 // Degrees: exact at multiples of 30 and 45, as PostgreSQL's are.
 
-const degree = math.Pi / 180
+// degree is a variable so that products with it are rounded, as they are there.
+var degree = math.Pi / 180
 
 var (
 	tan45    = sinFirst(45) / cosFirst(45)
 	cot45    = cosFirst(45) / sinFirst(45)
 	asinHalf = math.Asin(0.5)
-	acosHalf = math.Acos(0.5)
+	acosHalf = acos(0.5)
 	atanOne  = math.Atan(1)
 )
 
@@ -218,7 +230,7 @@ func asindFirst(x float64) float64 {
 	if x <= 0.5 {
 		return math.Asin(x) / asinHalf * 30
 	}
-	return 90 - math.Acos(x)/acosHalf*60
+	return 90 - acos(x)/acosHalf*60
 }
 
 func asind(x float64) float64 {
@@ -232,7 +244,7 @@ func acosdFirst(x float64) float64 {
 	if x <= 0.5 {
 		return 90 - math.Asin(x)/asinHalf*30
 	}
-	return math.Acos(x) / acosHalf * 60
+	return acos(x) / acosHalf * 60
 }
 
 func acosd(x float64) float64 {
@@ -294,7 +306,7 @@ func floatFuncs() kernels {
 		"degrees": checked(func(a float64) float64 { return a / degree }, false), "radians": pure1(func(a float64) float64 { return a * degree }),
 		"dsin": trigonometric(math.Sin), "dcos": trigonometric(math.Cos), "dtan": trigonometric(math.Tan),
 		"dcot":  trigonometric(func(a float64) float64 { return 1 / math.Tan(a) }),
-		"dasin": inDomain(-1, 1, math.Asin), "dacos": inDomain(-1, 1, math.Acos), "datan": pure1(math.Atan), "datan2": pure2(math.Atan2),
+		"dasin": inDomain(-1, 1, math.Asin), "dacos": inDomain(-1, 1, acos), "datan": pure1(math.Atan), "datan2": pure2(math.Atan2),
 		"dsinh": pure1(math.Sinh), "dcosh": pure1(math.Cosh), "dtanh": pure1(math.Tanh),
 		"dasinh": pure1(math.Asinh), "dacosh": inDomain(1, math.Inf(1), math.Acosh), "datanh": inDomain(-1, 1, math.Atanh),
 		"dsind": trigonometric(sind), "dcosd": trigonometric(cosd), "dtand": trigonometric(tand), "dcotd": trigonometric(cotd),

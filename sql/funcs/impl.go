@@ -1,9 +1,21 @@
 package funcs
 
+import "maps"
+
 // scalarFuncs are the implementations of scalar functions, by area.
 func scalarFuncs() []kernels {
-	return []kernels{integerFuncs(), comparisonFuncs(), floatFuncs(), castFuncs(), numericFuncs(), stringFuncs(), encodingFuncs(), formatFuncs(), likeFuncs(), regexFuncs()}
+	return []kernels{integerFuncs(), comparisonFuncs(), floatFuncs(), castFuncs(), numericFuncs(), stringFuncs(), encodingFuncs(),
+		formatFuncs(), likeFuncs(), regexFuncs(), arrayFuncs(), boolFuncs()}
 }
-func setReturning() setKernels   { return setKernels{} }
+
+func setReturning() setKernels {
+	all := setKernels{}
+	for _, k := range []setKernels{regexSets(), arraySets(), seriesSets()} {
+		maps.Copy(all, k)
+	}
+	return all
+}
+
 func aggregateFuncs() aggregates { return aggregates{} }
-func ioKernel(f *Func) Kernel    { return nil }
+
+func ioKernel(f *Func) Kernel { return nil }

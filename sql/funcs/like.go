@@ -14,6 +14,9 @@ type likePattern struct {
 	kind    likeKind
 	literal string
 	parts   []likePart
+	// dangling: the pattern ends with the escape character. That is an error once a text matches all before it
+	// and goes on, and else no match; the pattern is then what comes before and _%.
+	dangling bool
 }
 
 type likeKind uint8
@@ -34,7 +37,12 @@ type likePart struct {
 }
 
 // newLike reads a pattern. A backslash takes the next character literally.
-func newLike(pattern string) (*likePattern, error) {
+func newLike(pattern string) *likePattern {
+	slashes := len(pattern) - len(strings.TrimRight(pattern, `\`))
+	dangling := slashes%2 == 1
+	if dangling {
+		pattern = pattern[:len(pattern)-1] + "_%"
+	}
 	var parts []likePart
 	part := likePart{}
 	var literal []byte
@@ -58,9 +66,6 @@ func newLike(pattern string) (*likePattern, error) {
 			}
 		case '\\':
 			i++
-			if i >= len(pattern) {
-				return nil, errs.New(errs.InvalidEscapeSequence, "LIKE pattern must not end with escape character")
-			}
 			c = pattern[i]
 			fallthrough
 		default:
@@ -69,7 +74,7 @@ func newLike(pattern string) (*likePattern, error) {
 		}
 	}
 	flush()
-	p := &likePattern{kind: likeGeneral, parts: parts}
+	p := &likePattern{kind: likeGeneral, parts: parts, dangling: dangling}
 	first, last := parts[0], parts[len(parts)-1]
 	switch {
 	case len(parts) == 1 && first.skip == 0:
@@ -87,7 +92,17 @@ func newLike(pattern string) (*likePattern, error) {
 			p.kind = likePrefix
 		}
 	}
-	return p, nil
+	return p
+}
+
+func (p *likePattern) like(s string) (bool, error) {
+	if !p.dangling {
+		return p.match(s), nil
+	}
+	if p.match(s) {
+		return false, errs.New(errs.InvalidEscapeSequence, "LIKE pattern must not end with escape character")
+	}
+	return false, nil
 }
 
 func (p *likePattern) match(s string) bool {
@@ -181,15 +196,15 @@ func likeKernel(fold, negate bool) Kernel {
 				if fold {
 					pattern = strings.ToLower(pattern)
 				}
-				if p, err = newLike(pattern); err != nil {
-					return
-				}
+				p = newLike(pattern)
 			}
 			text := s[i&sm]
 			if fold {
 				text = strings.ToLower(text)
 			}
-			out.I[i] = bit(p.match(text) != negate)
+			var matched bool
+			matched, err = p.like(text)
+			out.I[i] = bit(matched != negate)
 		})
 		return err
 	}

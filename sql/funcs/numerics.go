@@ -251,7 +251,7 @@ func numericPower(a, b *apd.Decimal) (*apd.Decimal, error) {
 	whole := isWhole(b)
 	if whole {
 		if n, err := types.NumericToInt(b, types.Int4); err == nil {
-			return powerInt(a, n, types.NumericScale(b))
+			return powerInt(a, n)
 		}
 	}
 	if a.IsZero() {
@@ -293,8 +293,8 @@ func numericPower(a, b *apd.Decimal) (*apd.Decimal, error) {
 	return types.NumericRound(&r, scale), nil
 }
 
-// powerInt is a to a whole power, exact before it is rounded where that is cheap.
-func powerInt(a *apd.Decimal, n int64, exponentScale int) (*apd.Decimal, error) {
+// powerInt is a to a whole power, with 16 decimals or as many as a has.
+func powerInt(a *apd.Decimal, n int64) (*apd.Decimal, error) {
 	f := 0.0
 	if !a.IsZero() {
 		f = float64(n) * lnFloat(a) * math.Log10E
@@ -302,11 +302,10 @@ func powerInt(a *apd.Decimal, n int64, exponentScale int) (*apd.Decimal, error) 
 	if f > maxWholeDigits {
 		return nil, numericOverflow()
 	}
-	if f+1 < -maxDisplayScale {
-		return zeroOf(maxDisplayScale), nil
+	scale := min(max(minSignificant, types.NumericScale(a)), maxDisplayScale)
+	if f+1 < -float64(scale) {
+		return zeroOf(scale), nil
 	}
-	scale := max(resultScale(int(f), a), exponentScale)
-	scale = min(scale, maxDisplayScale)
 	switch n {
 	case 0:
 		return types.NumericRound(types.NumericFromInt(1), scale), nil

@@ -361,7 +361,7 @@ func (t *regexTranslator) branch(b *strings.Builder, depth int) (preference, err
 	}
 }
 
-// quantifier reads one if there is one. A fixed number of repetitions has no preference.
+// quantifier reads one if there is one. {m} has no preference; {m,m} has one, though it cannot matter to its atom.
 func (t *regexTranslator) quantifier() (string, preference, error) {
 	if t.rest == "" {
 		return "", 0, nil
@@ -385,9 +385,8 @@ func (t *regexTranslator) quantifier() (string, preference, error) {
 			if err != nil || h > 255 || h < l {
 				return "", 0, regexError("invalid repetition count(s)")
 			}
-			fixed = h == l
 		}
-		fixed = fixed || !ranged
+		fixed = !ranged
 		q, t.rest = t.rest[:end+1], t.rest[end+1:]
 	default:
 		return "", 0, nil

@@ -115,16 +115,17 @@ func (re *regex) groupsOf(s string, m []int) types.Datum {
 	return types.NewAny(types.NewSlice(types.Text, elems))
 }
 
-// regexSplit is the parts of s between matches. Matches of nothing at the start or end, or right after another, do not split.
+// regexSplit is the parts of s between matches. An empty match at the start, at the end or right after another
+// match does not split.
 func regexSplit(s string, re *regex) []types.Datum {
 	var parts []types.Datum
-	at := 0
+	at, matchEnd := 0, 0
 	re.matches(s, 0, 0, func(m []int) bool {
-		if m[1] == m[0] && (m[0] == at && m[0] == 0 || m[0] == len(s) || m[0] < at) {
-			return true
+		if m[0] < len(s) && m[1] > matchEnd {
+			parts = append(parts, types.NewString(s[at:m[0]]))
+			at = m[1]
 		}
-		parts = append(parts, types.NewString(s[at:m[0]]))
-		at = m[1]
+		matchEnd = m[1]
 		return true
 	})
 	return append(parts, types.NewString(s[at:]))
@@ -486,4 +487,9 @@ func regexFuncs() kernels {
 	family(regexSubstr, "regexp_substr", "regexp_substr_no_subexpr", "regexp_substr_no_flags", "regexp_substr_no_n", "regexp_substr_no_start")
 	family(regexReplaceFrom, "textregexreplace_extended", "textregexreplace_extended_no_flags", "textregexreplace_extended_no_n")
 	return k
+}
+
+func regexSets() setKernels {
+	return setKernels{"regexp_matches": regexMatches, "regexp_matches_no_flags": regexMatches,
+		"regexp_split_to_table": regexSplitToTable, "regexp_split_to_table_no_flags": regexSplitToTable}
 }

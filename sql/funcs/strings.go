@@ -248,7 +248,7 @@ func chr(n int64) (string, error) {
 	case n == 0:
 		return "", errs.New(errs.ProgramLimitExceeded, "null character not permitted")
 	case n < 0:
-		return "", errs.New(errs.ProgramLimitExceeded, "character number must be positive")
+		return "", errs.New(errs.InvalidParameterValue, "character number must be positive")
 	case n > unicode.MaxRune:
 		return "", errs.New(errs.ProgramLimitExceeded, "requested character too large for encoding: %d", n)
 	case !utf8.ValidRune(rune(n)):
