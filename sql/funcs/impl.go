@@ -5,7 +5,7 @@ import "maps"
 // scalarFuncs are the implementations of scalar functions, by area.
 func scalarFuncs() []kernels {
 	return []kernels{integerFuncs(), comparisonFuncs(), floatFuncs(), castFuncs(), numericFuncs(), stringFuncs(), encodingFuncs(),
-		formatFuncs(), likeFuncs(), regexFuncs(), arrayFuncs(), boolFuncs()}
+		formatFuncs(), likeFuncs(), regexFuncs(), arrayFuncs(), boolFuncs(), datetimeFuncs(), sessionFuncs()}
 }
 
 func setReturning() setKernels {
@@ -15,7 +15,5 @@ func setReturning() setKernels {
 	}
 	return all
 }
-
-func aggregateFuncs() aggregates { return aggregates{} }
 
 func ioKernel(f *Func) Kernel { return nil }

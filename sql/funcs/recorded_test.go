@@ -221,8 +221,23 @@ var testEnv = func() *types.Env {
 		panic(err)
 	}
 	env.Location = loc
+	env.Names = typeNames{}
 	return &env
 }()
+
+// typeNames names the built-in types, for regtype.
+type typeNames struct{}
+
+func (typeNames) LookupReg(t *types.Type, name string) (types.OID, error) {
+	return 0, errs.New(errs.UndefinedTable, "relation %q does not exist", name)
+}
+
+func (typeNames) RegName(t *types.Type, oid types.OID) (string, bool) {
+	if found := types.ByOID(oid); found != nil && t == types.Regtype {
+		return found.SQLName, true
+	}
+	return "", false
+}
 
 func (c *testCase) answer(t *testing.T) string {
 	rows, err := c.run(t)
