@@ -311,8 +311,9 @@ func (s *extremeAgg) Grow(n int) {
 
 func (s *extremeAgg) Add(_ *Ctx, args []*types.Vec, rows types.Rows, groups []int32) error {
 	a := args[0]
+	least := leastToReplace(a.Type)
 	feed(a, rows, groups, func(i int, g int32) {
-		if s.best.Nulls.Has(int(g)) || types.CompareVec(a, i, s.best, int(g))*s.sign > 0 {
+		if s.best.Nulls.Has(int(g)) || types.CompareVec(a, i, s.best, int(g))*s.sign >= least {
 			s.best.Set(int(g), a.Datum(i))
 		}
 	})

@@ -202,13 +202,23 @@ func threeWay(_ *Ctx, args []*types.Vec, rows types.Rows, out *types.Vec) error 
 	return nil
 }
 
+// leastToReplace is how a later value must compare to take the place of an earlier one as the larger of both. Of
+// equal values, such as 1.0 and 1.00, the later one counts, but with bpchar the earlier.
+func leastToReplace(t *types.Type) int {
+	if t.Underlying() == types.Bpchar {
+		return 1
+	}
+	return 0
+}
+
 // pick keeps the larger argument (sign 1) or the smaller one (sign -1).
 func pick(sign int) Kernel {
 	return func(_ *Ctx, args []*types.Vec, rows types.Rows, out *types.Vec) error {
 		a, b := args[0], args[1]
+		least := leastToReplace(a.Type)
 		each(rows, func(i int) {
 			v := a
-			if compareCell(a, b, i)*sign < 0 {
+			if compareCell(b, a, i)*sign >= least {
 				v = b
 			}
 			out.Set(i, v.Datum(i))
