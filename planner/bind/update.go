@@ -1,0 +1,240 @@
+package bind
+
+import (
+	"holdfast/sql/algebra"
+	"holdfast/sql/ast"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/types"
+)
+
+// keyType is the type of row keys.
+var keyType = types.Bytea
+
+func tableOID(t *catalog.Table) scalar {
+	return &algebra.Const{T: noMod(types.Oid), Value: types.NewInt(int64(t.OID))}
+}
+
+// update binds UPDATE.
+func (s *scope) update(q *ast.Update) *result {
+	b := s.b
+	s.with(q.With)
+	w := s.changed(q.Table, opUpdate)
+	rel := s.from(w.rel, q.From)
+	if q.Where != nil {
+		rel = &algebra.Filter{Input: rel, Cond: s.condition(inWhere, q.Where)}
+	}
+	w.announce(b, s, q.Set)
+	visible := s.visible
+	renewed := w.newSource(b, s)
+	s.visible = append([]*source{renewed}, without(visible, w.src)...)
+	items, cols := s.returning(q.Returning)
+	s.visible = visible
+
+	p := b.pass(rel)
+	set := s.setClauses(w, q.Set, p)
+	out := &algebra.Update{Checks: w.newChecks(), Returning: items, View: w.view}
+	if !w.join {
+		out.View = nil
+	}
+	for _, base := range w.bases {
+		assigned := set[base]
+		if len(assigned) == 0 {
+			continue
+		}
+		t := &algebra.UpdateTarget{Table: base.table, Key: base.key, Old: base.old}
+		t.Set = b.assignments(s, base, set, p)
+		if len(items) > 0 || len(out.Checks) > 0 {
+			t.New = base.new
+		}
+		out.Targets = append(out.Targets, t)
+	}
+	out.Source = p
+	if len(p.Items) == len(rel.Columns()) {
+		out.Source = rel
+	}
+	return &result{rel: out, cols: cols}
+}
+
+func without(list []*source, src *source) []*source {
+	var out []*source
+	for _, x := range list {
+		if x != src {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// announce makes the new rows of the tables that SET will change, so that RETURNING can speak of them.
+func (w *writeTarget) announce(b *binder, s *scope, list []*ast.SetClause) {
+	for _, base := range w.bases {
+		touched := w.view == nil
+		for _, set := range list {
+			for _, n := range set.Columns {
+				for _, c := range w.cols {
+					touched = touched || c.name == n.Name && c.base == base
+				}
+			}
+		}
+		if touched {
+			b.makeNew(s, base)
+		}
+	}
+}
+
+// delete binds DELETE.
+func (s *scope) delete(q *ast.Delete) *result {
+	s.with(q.With)
+	w := s.changed(q.Table, opDelete)
+	rel := s.from(w.rel, q.Using)
+	if q.Where != nil {
+		rel = &algebra.Filter{Input: rel, Cond: s.condition(inWhere, q.Where)}
+	}
+	items, cols := s.returning(q.Returning)
+	out := &algebra.Delete{Source: rel, Returning: items}
+	if w.join {
+		out.View = w.view
+	}
+	for _, base := range w.deleted() {
+		out.Targets = append(out.Targets, &algebra.DeleteTarget{Table: base.table, Key: base.key, Old: base.old})
+	}
+	return &result{rel: out, cols: cols}
+}
+
+// deleted are the tables that a DELETE removes rows of.
+func (w *writeTarget) deleted() []*baseTable { return w.bases }
+
+// setClauses binds SET: the values of columns, by base table. What several columns share, a row from a query,
+// is computed by p; without p it is repeated.
+func (s *scope) setClauses(w *writeTarget, list []*ast.SetClause, p *algebra.Project) map[*baseTable]map[int16]scalar {
+	b := s.b
+	out := map[*baseTable]map[int16]scalar{}
+	old := s.clause
+	s.clause = inUpdate
+	defer func() { s.clause = old }()
+	for _, set := range list {
+		if !set.Multi {
+			s.setColumn(w, out, set.Columns[0], set.Value, nil)
+			continue
+		}
+		switch v := set.Value.(type) {
+		case *ast.Row:
+			fields := v.Fields
+			if len(fields) != len(set.Columns) {
+				b.fail(set.Columns[0].Pos(), errs.SyntaxError, "number of columns does not match number of values")
+			}
+			for i, n := range set.Columns {
+				s.setColumn(w, out, n, fields[i], nil)
+			}
+		case *ast.Subquery:
+			if v.Kind != ast.ScalarSubquery {
+				b.bail(v.Pos(), multiSource())
+			}
+			s.checkQueryAllowed(v.Pos())
+			q := s.nested(v.Query)
+			if len(q.cols) != len(set.Columns) {
+				b.fail(v.Pos(), errs.SyntaxError, "number of columns does not match number of values")
+			}
+			fields := b.recordOf(q, s)
+			if p != nil {
+				row := fields[0].(*algebra.FieldOf).Arg
+				c := b.compute(s, p, "row", row)
+				for i, f := range fields {
+					fields[i] = &algebra.FieldOf{T: f.(*algebra.FieldOf).T, Arg: c, Field: i}
+				}
+			}
+			for i, n := range set.Columns {
+				s.setColumn(w, out, n, set.Value, fields[i])
+			}
+		default:
+			b.bail(loc(set.Value), multiSource())
+		}
+	}
+	return out
+}
+
+func multiSource() error {
+	return errs.New(errs.FeatureNotSupported, "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression")
+}
+
+// setColumn binds one assignment; value is its value if it is bound already.
+func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, n *ast.InsertColumn, e ast.Expr, value scalar) {
+	b := s.b
+	if n.Indirection {
+		b.unsupported(n.Pos(), "assignment to part of column %s", quoted(n.Name))
+	}
+	c := w.column(b, n.Name, n.Pos())
+	_, isDefault := e.(*ast.Default)
+	if value == nil && !isDefault {
+		value = s.expr(e)
+	}
+	if c.base == nil {
+		b.refuseColumn(w, c, opUpdate)
+	}
+	m := out[c.base]
+	if m == nil {
+		m = map[int16]scalar{}
+		out[c.base] = m
+	}
+	if _, twice := m[c.column.Number]; twice {
+		b.fail(n.Pos(), errs.SyntaxError, "multiple assignments to same column %s", quoted(n.Name))
+	}
+	if isDefault {
+		if c.column.Generated == "" {
+			value = b.defaultOf(c.base.table, c.column)
+		}
+		m[c.column.Number] = value
+		return
+	}
+	value = b.assignValue(value, c, loc(e))
+	detail := ""
+	switch {
+	case c.column.Generated != "":
+		detail = "Column %s is a generated column."
+	case c.column.Identity == 'a':
+		detail = "Column %s is an identity column defined as GENERATED ALWAYS."
+	}
+	if detail != "" {
+		b.bail(-1, errs.New(errs.GeneratedAlways, "column %s can only be updated to DEFAULT", quoted(c.name)).WithDetail(detail, quoted(c.name)))
+	}
+	m[c.column.Number] = value
+}
+
+// assignments are what SET changes in a base table, generated columns included, by attribute number.
+func (b *binder) assignments(s *scope, base *baseTable, set map[*baseTable]map[int16]scalar, p *algebra.Project) []algebra.Assignment {
+	changed := set[base]
+	var out []algebra.Assignment
+	generated := false
+	for _, c := range base.table.Columns {
+		if c.Dropped {
+			continue
+		}
+		if c.Generated != "" {
+			generated = true
+			continue
+		}
+		if v, ok := changed[c.Number]; ok {
+			out = append(out, algebra.Assignment{Number: c.Number, Value: v})
+		}
+	}
+	if !generated {
+		return out
+	}
+	values := map[int16]scalar{}
+	for _, c := range base.old {
+		values[c.Number] = b.col(c.ID, -1)
+	}
+	for i, a := range out {
+		if p != nil && !simple(a.Value) {
+			out[i].Value = b.compute(s, p, base.table.Columns[a.Number-1].Name, a.Value)
+		}
+		values[a.Number] = out[i].Value
+	}
+	for _, c := range base.table.Columns {
+		if !c.Dropped && c.Generated != "" {
+			out = append(out, algebra.Assignment{Number: c.Number, Value: b.generated(base.table, c, func(n int16) scalar { return values[n] })})
+		}
+	}
+	return out
+}
