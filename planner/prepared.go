@@ -8,6 +8,7 @@ import (
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
+	"holdfast/sql/parse"
 	"holdfast/sql/types"
 )
 
@@ -47,7 +48,7 @@ func (s *Session) Parse(name, text string, paramOIDs []uint32) error {
 			declared[i] = t
 		}
 	}
-	statements, err := s.engine.parses.Parse(text)
+	statements, err := parse.Parse(text)
 	if err != nil {
 		return err
 	}

@@ -106,9 +106,10 @@ func (s *Session) liftedLiterals(p *prepared, parsed *parse.Parsed) error {
 		return nil
 	}
 	p.template = parsed.Key
-	p.position = parsed.MapPosition
-	n := parsed.Statements[0].NumParams
-	first := n - len(parsed.Lifted)
+	found, template := *parsed, parsed.Statements[0].Text
+	p.position = func(n int) int { return found.Position(0, byteOffset(template, n-1)) }
+	first := parsed.Statements[0].NumParams
+	n := first + len(parsed.Lifted)
 	p.declared = make([]*types.Type, n)
 	p.liftedAt = make([]bool, n)
 	p.lifted = make([]types.Datum, len(parsed.Lifted))
@@ -120,6 +121,17 @@ func (s *Session) liftedLiterals(p *prepared, parsed *parse.Parsed) error {
 		p.declared[first+i], p.liftedAt[first+i], p.lifted[i] = t, true, v
 	}
 	return nil
+}
+
+// byteOffset is where character n of a text begins, counted from 0.
+func byteOffset(text string, n int) int {
+	for i := range text {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(text)
 }
 
 // literalValue is the type and value of a literal: Unknown for strings, whose type the context decides.
