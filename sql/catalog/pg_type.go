@@ -33,12 +33,10 @@ const (
 
 // Columns of pg_type, from 0.
 const (
-	typeNamespaceColumn = 2
 	typeSubscriptColumn = 12
+	typeInputColumn     = 15
 	typeOutputColumn    = 16
 	typeSendColumn      = 18
-	typeModinColumn     = 19
-	typeModoutColumn    = 20
 	typeAnalyzeColumn   = 21
 	typeStorageColumn   = 23
 )
