@@ -192,4 +192,3 @@ func sizeBytes(c *call) (datum, error) {
 	e := invalid().(*errs.Error).WithDetail("Invalid size unit: %q.", unit)
 	return null, e.WithHint(`Valid units are "bytes", "B", "kB", "MB", "GB", "TB", and "PB".`)
 }
-
