@@ -262,6 +262,9 @@ func (d directory) RegName(t *types.Type, oid OID) (string, bool) {
 		return name, name != ""
 	case types.Regtype:
 		if t := d.s.Type(oid); t != nil {
+			if types.ByOID(oid) != nil {
+				return sqlTypeName(t), true
+			}
 			return d.s.FormatType(t, types.NoTypmod, d.path), true
 		}
 	case types.Regproc:
@@ -312,7 +315,7 @@ func (d directory) RegName(t *types.Type, oid OID) (string, bool) {
 func procedureName(f *funcs.Func) string {
 	args := make([]string, len(f.Args))
 	for i, t := range f.Args {
-		args[i] = types.FormatType(t, types.NoTypmod)
+		args[i] = sqlTypeName(t)
 	}
 	return types.QuoteIdentifier(f.Name) + "(" + strings.Join(args, ",") + ")"
 }
@@ -320,7 +323,7 @@ func procedureName(f *funcs.Func) string {
 func operatorSignature(o *funcs.Operator) string {
 	left := "NONE"
 	if o.Left != nil {
-		left = types.FormatType(o.Left, types.NoTypmod)
+		left = sqlTypeName(o.Left)
 	}
-	return o.Name + "(" + left + "," + types.FormatType(o.Right, types.NoTypmod) + ")"
+	return o.Name + "(" + left + "," + sqlTypeName(o.Right) + ")"
 }

@@ -112,7 +112,7 @@ func oidsOf(ts []*types.Type) []OID {
 func procArguments(f *funcs.Func, identity bool) string {
 	var parts []string
 	for i, t := range f.Args {
-		p := types.FormatType(t, types.NoTypmod)
+		p := sqlTypeName(t)
 		if i < len(f.ArgNames) && f.ArgNames[i] != "" {
 			p = types.QuoteIdentifier(f.ArgNames[i]) + " " + p
 		}
@@ -127,7 +127,7 @@ func procArguments(f *funcs.Func, identity bool) string {
 			if i < len(f.OutNames) && f.OutNames[i] != "" {
 				p += types.QuoteIdentifier(f.OutNames[i]) + " "
 			}
-			parts = append(parts, p+types.FormatType(t, types.NoTypmod))
+			parts = append(parts, p+sqlTypeName(t))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -135,7 +135,7 @@ func procArguments(f *funcs.Func, identity bool) string {
 
 // procResult is the result type as pg_get_function_result prints it.
 func procResult(f *funcs.Func) string {
-	r := types.FormatType(f.Result, types.NoTypmod)
+	r := sqlTypeName(f.Result)
 	if f.ReturnsSet {
 		r = "SETOF " + r
 	}

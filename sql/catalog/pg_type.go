@@ -23,7 +23,7 @@ const (
 	recordOut      OID = 2291
 	recordRecv     OID = 2402
 	recordSend     OID = 2403
-	enumIn         OID = 3504
+	enumIn         OID = 3506
 	enumOut        OID = 3507
 	enumRecv       OID = 3532
 	enumSend       OID = 3533

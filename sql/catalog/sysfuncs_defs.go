@@ -51,25 +51,10 @@ func formatType(c *call) (datum, error) {
 	if t == nil {
 		return text("???"), nil
 	}
-	if !c.args[1].IsNull() {
+	if c.args[1].IsNull() && types.ByOID(id) != nil {
+		return text(sqlTypeName(t)), nil
+	} else if !c.args[1].IsNull() {
 		mod = int32(c.args[1].Int())
-	} else {
-		// Without a modifier given, the name is SQL's; with -1 it is one that means no modifier.
-		switch t {
-		case types.Bpchar:
-			return text("character"), nil
-		case types.Bit:
-			return text("bit"), nil
-		}
-		return text(c.s.FormatType(t, mod, c.path())), nil
-	}
-	if mod < 0 {
-		switch t {
-		case types.Bpchar:
-			return text("bpchar"), nil
-		case types.Bit:
-			return text(`"bit"`), nil
-		}
 	}
 	return text(c.s.FormatType(t, mod, c.path())), nil
 }
