@@ -165,7 +165,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		if began {
 			mark = t.kv.Savepoint()
 		}
-		snapshot, changed := t.snapshot, t.changedSchema
+		snapshot, changed, commits := t.snapshot, t.changedSchema, len(t.afterCommit)
 		err := run(ctx, out)
 		if err == nil {
 			break
@@ -176,14 +176,12 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		}
 		stale := errors.Is(err, kv.ErrStale)
 		if !began {
-			if !stale {
-				return s.storeError(err)
-			}
 			// The statement began the transaction, and goes back to its beginning. It keeps the lock it may
 			// have waited for: one that queued again would find the row newer again, without end.
 			mark = t.start
 		}
 		t.snapshot, t.changedSchema = snapshot, changed
+		t.afterCommit = t.afterCommit[:commits]
 		if !stale {
 			t.kv.RollbackTo(mark)
 			return s.storeError(err)

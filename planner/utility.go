@@ -153,6 +153,10 @@ func (s *Session) schemaStatement(ctx context.Context, p *prepared, out Output) 
 		InBlock: t.explicit, User: s.options.User,
 		AfterCommit: func(f func()) { t.afterCommit = append(t.afterCommit, f) },
 		Run:         s.runForDDL,
+		Exec: func(ctx context.Context, env *ddl.Env) *exec.Ctx {
+			t.snapshot = env.Snapshot
+			return s.execContext(ctx, nil)
+		},
 	}
 	tag, err := ddl.Execute(ctx, env, p.stmt)
 	if env.Snapshot != t.snapshot {

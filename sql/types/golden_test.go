@@ -54,7 +54,7 @@ func quoteGolden(s string) string {
 	return s
 }
 
-func readGolden(t testing.TB, name string) []goldenLine {
+func readGolden(t *testing.T, name string) []goldenLine {
 	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {

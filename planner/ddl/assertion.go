@@ -1,0 +1,123 @@
+package ddl
+
+import (
+	"context"
+
+	"holdfast/planner/bind"
+	"holdfast/sql/ast"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/parse"
+	"holdfast/sql/types"
+)
+
+// createAssertion is CREATE ASSERTION. The data there is must fulfil it, unless it is NOT VALID.
+func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) error {
+	schema, err := env.Snapshot.CreationSchema(env.SearchPath, s.Name.Schema, s.Name.Name)
+	if err != nil {
+		return err
+	}
+	if env.Snapshot.Assertion(schema.OID, s.Name.Name) != nil {
+		if s.IfNotExists {
+			env.notice(errs.DuplicateObject, `assertion "%s" already exists, skipping`, s.Name.Name)
+			return nil
+		}
+		return errs.New(errs.DuplicateObject, `assertion "%s" already exists`, s.Name.Name)
+	}
+	if _, err := bind.BindCondition(ctx, env.options(), s.Condition); err != nil {
+		return err
+	}
+	// The condition as a query of one column has a text that means the same under any search path.
+	_, text, err := bind.BindView(ctx, env.options(), &ast.Select{At: -1, Targets: []*ast.Target{{At: -1, Expr: s.Condition, Name: "holds"}}}, nil)
+	if err != nil {
+		return err
+	}
+	a := &catalog.Assertion{
+		Schema: schema.OID, Name: s.Name.Name, Owner: catalog.PostgresRoleOID, Condition: text.Query, Source: s.ConditionText,
+		Deferrable: s.Deferrable, InitiallyDeferred: s.InitiallyDeferred, NotValid: s.NotValid, NotEnforced: s.NotEnforced, DependsOn: text.DependsOn,
+	}
+	if err := env.putAssertion(ctx, a); err != nil {
+		return err
+	}
+	if a.NotValid {
+		return nil
+	}
+	err = env.checkAssertion(ctx, a)
+	if err != nil && a.NotEnforced {
+		e := *errs.As(err)
+		e.Severity = "WARNING"
+		env.Notice(&e)
+		return nil
+	}
+	return err
+}
+
+func (env *Env) putAssertion(ctx context.Context, a *catalog.Assertion) error {
+	s, err := env.Snapshot.PutAssertion(ctx, env.Txn, a)
+	if err == nil {
+		env.Snapshot = s
+	}
+	return err
+}
+
+// alterAssertion is ALTER ASSERTION.
+func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error {
+	old, err := env.Snapshot.LookupAssertion(env.SearchPath, s.Name.Schema, s.Name.Name)
+	if err != nil {
+		if s.IfExists && errs.CodeOf(err) == errs.UndefinedObject {
+			env.notice(errs.SuccessfulCompletion, `assertion "%s" does not exist, skipping`, s.Name.Name)
+			return nil
+		}
+		return err
+	}
+	a := *old
+	switch s.Action {
+	case "validate":
+		if err := env.checkAssertion(ctx, &a); err != nil {
+			return err
+		}
+		a.NotValid = false
+	case "enable":
+		if a.Disabled {
+			if err := env.checkAssertion(ctx, &a); err != nil {
+				return err
+			}
+		}
+		a.Disabled = false
+	case "disable":
+		a.Disabled = true
+	case "rename":
+		if env.Snapshot.Assertion(a.Schema, s.Arg) != nil {
+			return errs.New(errs.DuplicateObject, `assertion "%s" already exists`, s.Arg)
+		}
+		a.Name = s.Arg
+	case "set schema":
+		sc, err := env.Snapshot.CreationSchema(env.SearchPath, s.Arg, a.Name)
+		if err != nil {
+			return err
+		}
+		a.Schema = sc.OID
+	case "owner":
+		return env.alterOwner(&ast.AlterOwner{At: -1, Kind: ast.ObjAssertion, Owner: s.Arg})
+	case "deferrable":
+		a.Deferrable, a.InitiallyDeferred = true, s.InitiallyDeferred
+	case "not deferrable":
+		a.Deferrable, a.InitiallyDeferred = false, false
+	default:
+		return errs.Unsupported("ALTER ASSERTION .. %s", s.Action)
+	}
+	return env.putAssertion(ctx, &a)
+}
+
+// bound binds a stored expression over a table.
+func (env *Env) bound(ctx context.Context, t *catalog.Table, text string, kind bind.ExprKind) (*bind.TableExpr, error) {
+	e, err := parse.ParseExpr(text)
+	if err != nil {
+		return nil, err
+	}
+	var want *types.Type
+	if kind == bind.CheckExpr || kind == bind.IndexPredicate {
+		want = types.Bool
+	}
+	return bind.BindExpr(ctx, bind.Options{Snapshot: env.Snapshot, Ctx: &env.Ctx}, t, e, kind, want, types.NoTypmod, "")
+}

