@@ -12,7 +12,7 @@ import (
 )
 
 // spillBuffer is the size of the buffers of temporary files, in bytes.
-const spillBuffer = 32 << 10
+const spillBuffer = 8 << 10
 
 // rowFile is a temporary file of rows, each with a key in front (which may be empty). It has no name from
 // the moment it is open, so that nothing is left behind whatever happens. It is written to its end and then read, any number of times.
