@@ -1,0 +1,7 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newDemo() *cobra.Command { return &cobra.Command{Use: "demo", Hidden: true} }
+
+func newBench() *cobra.Command { return &cobra.Command{Use: "bench", Hidden: true} }
