@@ -193,15 +193,18 @@ func TimestampToDate(ts int64) (int64, error) {
 
 // MakeDate is the date of a year (negative for BC, never 0), month and day; 22008 if there is none.
 func MakeDate(year, month, day int) (int64, error) {
-	bad := func(what string) error {
-		return errs.New(errs.DatetimeFieldOverflow, "%s: %d-%02d-%02d", what, year, month, day)
-	}
 	y := year
 	if y < 0 {
 		y++
 	}
-	if year == 0 || month < 1 || month > 12 || day < 1 || y > 5874897+1 || y < -4713-1 || day > monthDays(y, month) {
+	bad := func(what string) error {
+		return errs.New(errs.DatetimeFieldOverflow, "%s: %d-%02d-%02d", what, y, month, day)
+	}
+	if year == 0 || month < 1 || month > 12 || day < 1 || day > monthDays(y, month) {
 		return 0, bad("date field value out of range")
+	}
+	if y > 5874898 || y < -4713 {
+		return 0, bad("date out of range")
 	}
 	d := DaysFromCivil(y, month, day)
 	if d < dateMin || d >= dateEnd {

@@ -1,5 +1,7 @@
 package types
 
+import "sort"
+
 // class selects the codec of a type in switches: one for each way of reading, printing, comparing and encoding.
 type class uint8
 
@@ -100,4 +102,10 @@ func NewArray(oid OID, name string, elem *Type) *Type {
 		Elem: elem, Delim: elem.Delim, Collation: elem.Collation, BaseTypmod: NoTypmod, class: classArray}
 	elem.Array = t
 	return t
+}
+
+func sortLabels(labels []EnumLabel) []EnumLabel {
+	l := append([]EnumLabel(nil), labels...)
+	sort.SliceStable(l, func(i, j int) bool { return l[i].Sort < l[j].Sort })
+	return l
 }

@@ -157,6 +157,8 @@ func findUnit(name string) (unit int, lower string) {
 		return w.value, lower
 	case w.kind == wordReserved && w.value == reservedEpoch:
 		return unitEpoch, lower
+	case w.kind == wordReserved:
+		return unitTime, lower // a word that is known and no unit
 	}
 	return unitNone, lower
 }

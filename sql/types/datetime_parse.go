@@ -827,6 +827,9 @@ func decodeOffset(text string) (int, dateError) {
 
 // parseDate is date_in.
 func parseDate(s string, env *Env) (Datum, error) {
+	if days, ok := parseISODate(s); ok && len(s) == 10 {
+		return NewInt(days), nil
+	}
 	d, e := decodeDateTime(s, env, false)
 	if e != dateOK {
 		return Null, d.error(e, "date", s)
@@ -848,6 +851,9 @@ func parseDate(s string, env *Env) (Datum, error) {
 
 // parseTimestamp is timestamp_in: a zone is read and ignored.
 func parseTimestamp(s string, mod int32, env *Env) (Datum, error) {
+	if t, ok := parseISOTimestamp(s); ok {
+		return NewInt(roundMicros(t.days*MicrosPerDay+t.micros, int(mod))), nil
+	}
 	d, e := decodeDateTime(s, env, false)
 	if e != dateOK {
 		return Null, d.error(e, "timestamp", s)
@@ -857,6 +863,13 @@ func parseTimestamp(s string, mod int32, env *Env) (Datum, error) {
 
 // parseTimestampTZ is timestamptz_in.
 func parseTimestampTZ(s string, mod int32, env *Env) (Datum, error) {
+	if t, ok := parseISOTimestamp(s); ok {
+		local := t.days*MicrosPerDay + t.micros
+		if !t.hasZone {
+			t.offset = localOffset(local, env.Location)
+		}
+		return NewInt(roundMicros(local-int64(t.offset)*MicrosPerSecond, int(mod))), nil
+	}
 	d, e := decodeDateTime(s, env, false)
 	if e != dateOK {
 		return Null, d.error(e, "timestamp with time zone", s)

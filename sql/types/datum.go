@@ -40,7 +40,7 @@ func NewString(v string) Datum { return Datum{rep: RepString, s: v} }
 // NewDecimal makes a numeric. v must not be changed afterwards.
 func NewDecimal(v *apd.Decimal) Datum { return Datum{rep: RepDecimal, x: v} }
 
-// NewAny makes a value held as an interface: Interval, TimeTZ, *Array, *Record.
+// NewAny makes a value held as an interface: Interval, TimeTZ, *Array, *Record, *Range.
 func NewAny(v any) Datum { return Datum{rep: RepAny, x: v} }
 
 // Rep is the representation; RepNull for NULL.

@@ -70,6 +70,10 @@ func FormatType(t *Type, mod int32) string {
 		}
 		return t.SQLName
 	}
+	switch t.class {
+	case classBool, classInt2, classInt4, classInt8, classFloat4, classFloat8: // have no modifiers
+		return t.SQLName
+	}
 	suffix := FormatTypmod(t, mod)
 	switch t {
 	case Time, TimeTZType, Timestamp, TimestampTZ: // "timestamp" + "(3)" + " without time zone"

@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -54,7 +52,7 @@ func quoteGolden(s string) string {
 	return s
 }
 
-func readGolden(t *testing.T, name string) []goldenLine {
+func readGolden(t testing.TB, name string) []goldenLine {
 	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {
@@ -322,8 +320,3 @@ func TestGoldenText(t *testing.T) {
 		})
 	}
 }
-
-// goldenTime is the transaction's time of the tests.
-var goldenTime = TimestampFromTime(time.Date(2024, 2, 29, 12, 34, 56, 789012000, time.UTC))
-
-var _ = fmt.Sprint

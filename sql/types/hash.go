@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"strconv"
 	"unsafe"
 
 	"github.com/cockroachdb/apd/v3"
@@ -94,27 +95,9 @@ func hashNumeric(seed uint64, d *apd.Decimal) uint64 {
 	}
 	exponent += int64(len(digits) - n)
 	digits = digits[:n]
-	var h uint64
-	if n <= 18 {
-		var u uint64
-		for i := 0; i < n; i++ {
-			u = u*10 + uint64(digits[i]-'0')
-		}
+	h := seed
+	if u, err := strconv.ParseUint(digits, 10, 64); err == nil { // as above: the same value may have come with fewer zeros
 		h = mix(seed, u)
-	} else if n <= 20 {
-		var u uint64
-		overflow := false
-		for i := 0; i < n; i++ {
-			hi, lo := bits.Mul64(u, 10)
-			var carry uint64
-			u, carry = bits.Add64(lo, uint64(digits[i]-'0'), 0)
-			overflow = overflow || hi != 0 || carry != 0
-		}
-		if overflow {
-			h = hashBytes(seed, digits)
-		} else {
-			h = mix(seed, u)
-		}
 	} else {
 		h = hashBytes(seed, digits)
 	}

@@ -520,7 +520,10 @@ func (k *keyReader) value(t *Type) (Datum, bool) {
 			}
 		}
 		return Null, false
-	case classFloat4, classFloat8:
+	case classFloat4:
+		f, ok := k.float()
+		return NewFloat(f), ok && (f != f || float64(float32(f)) == f)
+	case classFloat8:
 		f, ok := k.float()
 		return NewFloat(f), ok
 	case classNumeric:

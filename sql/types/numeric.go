@@ -136,7 +136,7 @@ func NumericSign(a *apd.Decimal) int {
 	return 1
 }
 
-// class orders the forms: -Infinity, finite, Infinity, NaN.
+// numericRank orders the forms: -Infinity, finite, Infinity, NaN.
 func numericRank(a *apd.Decimal) int {
 	switch {
 	case a.Form == apd.Finite:

@@ -70,7 +70,7 @@ func findLocation(name string) *time.Location {
 	if name == "" || len(name) > 255 || strings.Contains(name, "..") || strings.HasPrefix(name, "/") {
 		return nil
 	}
-	for _, n := range []string{zoneCase(name), name, strings.ToUpper(name)} {
+	for _, n := range []string{zoneCase(name), strings.ToUpper(name), name} {
 		if n == "Local" {
 			continue
 		}
@@ -83,9 +83,6 @@ func findLocation(name string) *time.Location {
 
 // zoneCase writes a zone's name the way the database does: "america/port-au-prince" as "America/Port-au-Prince".
 func zoneCase(name string) string {
-	if !strings.Contains(name, "/") && len(name) <= 4 {
-		return strings.ToUpper(name)
-	}
 	b := []byte(strings.ToLower(name))
 	start := true
 	for i, c := range b {
@@ -95,6 +92,9 @@ func zoneCase(name string) string {
 		start = c == '/' || c == '_' || c == '-'
 	}
 	s := string(b)
+	if strings.HasPrefix(s, "Us/") {
+		s = "US" + s[2:]
+	}
 	for _, small := range []string{"-Au-", "-Of-", "_Of_", "_Da_", "-Es-"} {
 		s = strings.ReplaceAll(s, small, strings.ToLower(small))
 	}
