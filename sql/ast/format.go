@@ -517,52 +517,75 @@ func (p *printer) sqlCall(name string, args []Expr) bool {
 	return true
 }
 
-// sqlTypes are the names of SQL for the internal names of types.
-var sqlTypes = map[string]string{
-	"bool": "boolean", "int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real",
-	"float8": "double precision", "numeric": "numeric", "varchar": "character varying",
-	"timestamp": "timestamp", "timestamptz": "timestamp", "time": "time", "timetz": "time", "interval": "interval",
-	"varbit": "bit varying", "json": "json",
+// sqlTypes are the names of SQL for the internal names of types, and what modifiers the grammar takes with
+// them: none, one number, or any list. Other modifiers go with the internal name alone.
+var sqlTypes = map[string]struct{ name, after, mods string }{
+	"bool": {name: "boolean"}, "int2": {name: "smallint"}, "int4": {name: "integer"}, "int8": {name: "bigint"},
+	"float4": {name: "real"}, "float8": {name: "double precision"}, "json": {name: "json"},
+	"numeric": {name: "numeric", mods: "list"}, "varchar": {name: "character varying", mods: "one"},
+	"bpchar": {name: "character", mods: "must"}, "bit": {name: "bit", mods: "must list"}, "varbit": {name: "bit varying", mods: "list"},
+	"timestamp": {"timestamp", " without time zone", "one"}, "timestamptz": {"timestamp", " with time zone", "one"},
+	"time": {"time", " without time zone", "one"}, "timetz": {"time", " with time zone", "one"},
 }
 
 func (p *printer) typeName(t *TypeName) {
 	p.when(t.SetOf, "SETOF ")
-	zone := ""
-	sql := ""
-	if len(t.Names) == 2 && t.Names[0] == "pg_catalog" {
-		sql = sqlTypes[t.Names[1]]
-		switch t.Names[1] {
-		case "bpchar":
-			if len(t.Mods) > 0 {
-				sql = "character"
-			}
-		case "bit":
-			if len(t.Mods) > 0 {
-				sql = "bit"
-			}
-		case "timestamptz", "timetz":
-			zone = " with time zone"
-		case "timestamp", "time":
-			zone = " without time zone"
-		}
-	}
-	if sql == "" {
-		p.idents(t.Names, ".")
-	} else {
-		p.s(sql)
-	}
-	if sql == "interval" {
-		p.intervalFields(t.Interval, t.Mods)
-	} else if len(t.Mods) > 0 {
-		p.s("(")
-		p.exprs(t.Mods)
-		p.s(")")
-	}
-	p.s(zone)
+	p.baseType(t)
 	p.when(t.PctType, "%TYPE")
 	for range t.Array {
 		p.s("[]")
 	}
+}
+
+func (p *printer) baseType(t *TypeName) {
+	mods := func(m []Expr) {
+		if len(m) > 0 {
+			p.s("(")
+			p.exprs(m)
+			p.s(")")
+		}
+	}
+	if len(t.Names) == 2 && t.Names[0] == "pg_catalog" && !t.PctType {
+		if t.Names[1] == "interval" {
+			if fields, ok := intervalFields[t.Interval]; ok && (len(t.Mods) == 0 || isOneNumber(t.Mods) && (t.Interval == 0 || t.Interval&intervalSecond != 0)) {
+				p.s("interval", fields)
+				mods(t.Mods)
+				return
+			}
+			p.s(`pg_catalog."interval"`)
+			mods(append([]Expr{&Literal{Kind: LitInt, Value: strconv.Itoa(t.Interval)}}, t.Mods...))
+			return
+		}
+		if sql, ok := sqlTypes[t.Names[1]]; ok {
+			n := len(t.Mods)
+			switch sql.mods {
+			case "":
+				ok = n == 0
+			case "one":
+				ok = n == 0 || isOneNumber(t.Mods)
+			case "must":
+				ok = isOneNumber(t.Mods)
+			case "must list":
+				ok = n > 0
+			}
+			if ok {
+				p.s(sql.name)
+				mods(t.Mods)
+				p.s(sql.after)
+				return
+			}
+		}
+	}
+	p.idents(t.Names, ".")
+	mods(t.Mods)
+}
+
+func isOneNumber(mods []Expr) bool {
+	if len(mods) != 1 {
+		return false
+	}
+	l, ok := mods[0].(*Literal)
+	return ok && l.Kind == LitInt && l.Value[0] != '-' && len(l.Value) < 10
 }
 
 // The bits of an interval's field mask.
@@ -575,29 +598,13 @@ const (
 	intervalSecond = 1 << 12
 )
 
-func (p *printer) intervalFields(mask int, mods []Expr) {
-	first, last := "", ""
-	for _, f := range [...]struct {
-		bit  int
-		name string
-	}{{intervalYear, "year"}, {intervalMonth, "month"}, {intervalDay, "day"}, {intervalHour, "hour"},
-		{intervalMinute, "minute"}, {intervalSecond, "second"}} {
-		if mask&f.bit != 0 {
-			if first == "" {
-				first = f.name
-			}
-			last = f.name
-		}
-	}
-	if first != "" {
-		p.s(" ", first)
-	}
-	if last != first {
-		p.s(" to ", last)
-	}
-	if len(mods) > 0 {
-		p.s("(")
-		p.exprs(mods)
-		p.s(")")
-	}
+// intervalFields are the masks the grammar makes, 0 for none.
+var intervalFields = map[int]string{
+	0: "", intervalYear: " year", intervalMonth: " month", intervalDay: " day", intervalHour: " hour", intervalMinute: " minute",
+	intervalSecond: " second", intervalYear | intervalMonth: " year to month", intervalDay | intervalHour: " day to hour",
+	intervalDay | intervalHour | intervalMinute:                  " day to minute",
+	intervalDay | intervalHour | intervalMinute | intervalSecond: " day to second",
+	intervalHour | intervalMinute:                                " hour to minute",
+	intervalHour | intervalMinute | intervalSecond:               " hour to second",
+	intervalMinute | intervalSecond:                              " minute to second",
 }

@@ -414,9 +414,12 @@ func (p *printer) storageOptions(keyword string, options []*Option) {
 	p.s(keyword, " (")
 	list(p, options, func(o *Option) {
 		p.idents(strings.SplitN(o.Name, ".", 2), ".")
-		if o.Value != nil {
+		switch {
+		case o.Value != nil:
 			p.s(" = ")
 			p.expr(o.Value)
+		case o.List != nil: // an operator, which no option takes
+			p.s(" = ", strings.Join(o.List, "."))
 		}
 	})
 	p.s(")")

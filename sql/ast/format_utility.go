@@ -117,8 +117,11 @@ func (p *printer) utility(s Stmt) {
 	case *Reindex:
 		p.s("REINDEX")
 		p.genericOptions(" ", s.Options)
-		p.s(" ", strings.ToUpper(s.Kind), " ")
-		p.table(s.Name)
+		p.s(" ", strings.ToUpper(s.Kind))
+		if s.Name.Name != "" {
+			p.s(" ")
+			p.table(s.Name)
+		}
 	case *CreateRole:
 		p.s("CREATE ", map[bool]string{true: "USER ", false: "ROLE "}[s.User])
 		p.ident(s.Name)
@@ -126,7 +129,14 @@ func (p *printer) utility(s Stmt) {
 	case *AlterRole:
 		p.s("ALTER ROLE ")
 		p.role(s.Name)
-		p.roleOptions(s.Options)
+		for _, o := range s.Options {
+			if o.Name == "rolemembers" {
+				p.s(" USER ")
+				p.idents(o.List, ", ")
+			} else {
+				p.roleOptions([]*Option{o})
+			}
+		}
 	case *CreateExtension:
 		p.s("CREATE EXTENSION ")
 		p.when(s.IfNotExists, "IF NOT EXISTS ")
@@ -259,14 +269,20 @@ func (p *printer) set(s *Set) {
 		if c, ok := s.Values[0].(*Cast); ok {
 			// The only place where a setting is not a constant; it takes the form type 'literal' alone.
 			p.s("TIME ZONE interval ")
-			if c.Type.Interval == 0 && len(c.Type.Mods) > 0 {
-				p.s("(")
-				p.exprs(c.Type.Mods)
-				p.s(") ")
+			precision := func() {
+				if len(c.Type.Mods) > 0 {
+					p.s("(")
+					p.exprs(c.Type.Mods)
+					p.s(") ")
+				}
+			}
+			if c.Type.Interval == 0 {
+				precision()
 			}
 			p.expr(c.Arg)
 			if c.Type.Interval != 0 {
-				p.intervalFields(c.Type.Interval, c.Type.Mods)
+				p.s(intervalFields[c.Type.Interval])
+				precision()
 			}
 			return
 		}

@@ -127,7 +127,7 @@ type (
 	Reindex struct {
 		At
 		Kind    string
-		Name    *TableName // of a schema or database in Name alone
+		Name    *TableName // of a schema or database in Name alone, "" for the current database
 		Options []*Option
 	}
 	// Grant is GRANT or REVOKE.

@@ -103,6 +103,14 @@ func strings_(nodes []*pg_query.Node) []string {
 	return out
 }
 
+// constantOnly fails if the node is a parameter. pg_query's grammar takes parameters in some places where
+// PostgreSQL's wants a constant: typed literals, SET, the field of EXTRACT, passwords.
+func (c *converter) constantOnly(n *pg_query.Node) {
+	if p := n.GetParamRef(); p != nil {
+		c.fail(errs.New(errs.SyntaxError, `syntax error at or near "$%d"`, p.Number), int(p.Location))
+	}
+}
+
 // items are the elements of a List node; of any other node, the node itself.
 func items(n *pg_query.Node) []*pg_query.Node {
 	if l := n.GetList(); l != nil {
@@ -230,6 +238,7 @@ func (c *converter) option(d *pg_query.DefElem) *ast.Option {
 		}
 		o.Value = word(strings.Join(names, "."))
 	default:
+		c.constantOnly(d.Arg)
 		o.Value = c.expr(d.Arg)
 	}
 	return o

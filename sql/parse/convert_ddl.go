@@ -67,7 +67,13 @@ func (c *converter) into(i *pg_query.IntoClause, query ast.Stmt) *ast.CreateTabl
 }
 
 func (c *converter) createTableAs(s *pg_query.CreateTableAsStmt) ast.Stmt {
-	t := c.into(s.Into, c.stmt(s.Query))
+	var query ast.Stmt
+	if q := s.Query.GetSelectStmt(); q != nil {
+		query = c.selectStmt(q) // in which INTO is not allowed
+	} else {
+		query = c.stmt(s.Query)
+	}
+	t := c.into(s.Into, query)
 	t.IfNotExists = s.IfNotExists
 	t.Materialized = s.Objtype == pg_query.ObjectType_OBJECT_MATVIEW
 	return t

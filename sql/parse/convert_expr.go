@@ -200,6 +200,9 @@ func (c *converter) funcCall(f *pg_query.FuncCall) *ast.FuncCall {
 	}
 	if f.Funcformat == pg_query.CoercionForm_COERCE_SQL_SYNTAX {
 		e.Form = ast.CallSQL
+		if len(f.Args) == 2 && e.Name[len(e.Name)-1] == "extract" {
+			c.constantOnly(f.Args[0])
+		}
 	}
 	for i, a := range f.Args {
 		if named := a.GetNamedArgExpr(); named != nil {
@@ -413,8 +416,11 @@ func (c *converter) cast(t *pg_query.TypeCast) ast.Expr {
 			return boolean(c.at(k.Location), b.Boolval.GetBoolval())
 		}
 	}
+	if t.Location < 0 && t.TypeName.GetLocation() >= 0 { // type 'literal'
+		c.constantOnly(t.Arg)
+	}
 	e := &ast.Cast{At: c.at(t.Location), Arg: c.expr(t.Arg), Type: c.typeName(t.TypeName)}
-	if e.At < 0 { // type 'literal'
+	if e.At < 0 {
 		e.At = e.Type.At
 	}
 	return e

@@ -192,6 +192,9 @@ func (c *converter) copy(s *pg_query.CopyStmt) ast.Stmt {
 	k := &ast.Copy{At: -1, Table: c.rangeVar(s.Relation), Columns: strings_(s.Attlist), From: s.IsFrom, Program: s.IsProgram,
 		Filename: s.Filename, Options: c.options(s.Options), Where: c.expr(s.WhereClause)}
 	if s.Query != nil {
+		if q := s.Query.GetSelectStmt(); q != nil && selectInto(q) != nil {
+			c.fail(errs.New(errs.FeatureNotSupported, "COPY (SELECT INTO) is not supported"), -1)
+		}
 		k.Query = c.stmt(s.Query)
 	}
 	return k
@@ -261,6 +264,9 @@ func (c *converter) set(s *pg_query.VariableSetStmt) ast.Stmt {
 		return t
 	case pg_query.VariableSetKind_VAR_SET_CURRENT:
 		return &ast.Unsupported{At: -1, What: "SET FROM CURRENT"}
+	}
+	for _, a := range s.Args {
+		c.constantOnly(a)
 	}
 	out := &ast.Set{At: -1, Name: s.Name, Local: s.IsLocal, Values: c.exprs(s.Args)}
 	switch s.Kind {

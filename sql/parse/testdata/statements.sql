@@ -345,3 +345,9 @@ SECURITY LABEL ON TABLE t IS 'x'
 REASSIGN OWNED BY a TO b
 DROP OWNED BY a
 IMPORT FOREIGN SCHEMA s FROM SERVER x INTO y
+REINDEX DATABASE
+REINDEX SYSTEM d
+SELECT SUBSTRING(a FOR $1), int4($1), $1::int
+ALTER GROUP g ADD USER a, b
+SELECT a::pg_catalog.int2(5), a::pg_catalog.interval(3), a::pg_catalog.interval(8, 2), a::pg_catalog.timestamp(1, 2), a::pg_catalog.varchar(b), a::pg_catalog.varchar(-1), a::pg_catalog.bit(1, 2), a::pg_catalog.bpchar(1, 2), a::numeric(1, 2, 3), a::pg_catalog.interval(32767), a::pg_catalog.interval(b)
+CREATE FUNCTION f(a t.b%TYPE) RETURNS SETOF int LANGUAGE sql AS ''
