@@ -21,13 +21,17 @@ func LoadLocation(name string) (*time.Location, error) {
 	if loc, ok := locations.Load(key); ok {
 		return loc.(*time.Location), nil
 	}
-	loc := findLocation(name)
-	if loc == nil {
-		return nil, unknownZone(name)
+	if loc := findLocation(name); loc != nil {
+		locations.Store(key, loc) // of the database there are some hundreds; of POSIX specifications too many to keep
+		return loc, nil
 	}
-	locations.Store(key, loc)
-	return loc, nil
+	if loc := posixLocation(name); loc != nil {
+		return loc, nil
+	}
+	return nil, unknownZone(name)
 }
+
+const maxZoneName = 255
 
 // LookupZone is LoadLocation, but knows abbreviations too, and first, as AT TIME ZONE does.
 func LookupZone(name string) (*time.Location, error) {
@@ -67,7 +71,7 @@ func FixedZone(offset int) *time.Location {
 }
 
 func findLocation(name string) *time.Location {
-	if name == "" || len(name) > 255 || strings.Contains(name, "..") || strings.HasPrefix(name, "/") {
+	if name == "" || len(name) > maxZoneName || strings.Contains(name, "..") || strings.HasPrefix(name, "/") {
 		return nil
 	}
 	for _, n := range []string{zoneCase(name), strings.ToUpper(name), name} {
@@ -78,7 +82,7 @@ func findLocation(name string) *time.Location {
 			return loc
 		}
 	}
-	return posixLocation(name)
+	return nil
 }
 
 // zoneCase writes a zone's name the way the database does: "america/port-au-prince" as "America/Port-au-Prince".
@@ -120,6 +124,9 @@ var zoneExceptions = []string{
 // west of UTC, and perhaps a daylight name and rule. With daylight, the rule is left to the time package, which takes
 // it from the footer of a zone file.
 func posixLocation(spec string) *time.Location {
+	if spec == "" || len(spec) > maxZoneName {
+		return nil
+	}
 	std, rest, ok := posixName(spec)
 	if !ok {
 		return nil
