@@ -108,7 +108,9 @@ func (d Dependent) target() Target {
 // isPart reports whether a dependent goes with its table.
 func (w *closure) isPart(d Dependent) bool {
 	switch d.Kind {
-	case DependentDefault, DependentColumn:
+	case DependentDefault:
+		return w.gone[d.OID] || w.seen[Target{d.OID, d.Column}]
+	case DependentColumn:
 		return w.gone[d.OID]
 	case DependentIndex:
 		t, _ := w.s.IndexByOID(d.OID)

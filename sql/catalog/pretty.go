@@ -8,7 +8,49 @@ func expression(sql string, pretty bool) string {
 	if !pretty {
 		return sql
 	}
-	return prettyExpression(sql)
+	return bareCasts(prettyExpression(sql))
+}
+
+// bareCasts leaves out the parentheses around a name or constant that is cast: (x)::text is x::text.
+func bareCasts(sql string) string {
+	var b strings.Builder
+	for i := 0; i < len(sql); i++ {
+		switch c := sql[i]; {
+		case c == '\'' || c == '"':
+			end := endOfQuote(sql, i)
+			b.WriteString(sql[i : end+1])
+			i = end
+		case c == '(' && (i == 0 || !nameByte(sql[i-1]) && sql[i-1] != '"'):
+			end := closing(sql, i)
+			if end > i && strings.HasPrefix(sql[end+1:], "::") && isOperand(sql[i+1:end]) {
+				b.WriteString(sql[i+1 : end])
+				i = end
+				continue
+			}
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// isOperand reports whether sql is a name, qualified or not, or a constant.
+func isOperand(sql string) bool {
+	if sql == "" {
+		return false
+	}
+	if sql[0] == '\'' {
+		return endOfQuote(sql, 0) == len(sql)-1
+	}
+	for i := 0; i < len(sql); i++ {
+		if sql[i] == '"' {
+			i = endOfQuote(sql, i)
+		} else if !nameByte(sql[i]) && sql[i] != '.' {
+			return false
+		}
+	}
+	return true
 }
 
 func prettyExpression(sql string) string {
