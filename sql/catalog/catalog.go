@@ -94,16 +94,20 @@ func bootstrap(ctx context.Context, txn kv.Txn) error {
 	}
 	for _, n := range []*Schema{
 		{OID: PgCatalogOID, Name: "pg_catalog", Owner: PostgresRoleOID, Comment: "system catalog schema"},
-		{OID: PublicOID, Name: "public", Owner: PostgresRoleOID, Comment: "standard public schema"},
+		{OID: PublicOID, Name: "public", Owner: DatabaseOwnerRoleOID, Comment: "standard public schema"},
 		{OID: InformationSchemaOID, Name: "information_schema", Owner: PostgresRoleOID},
 	} {
 		if err := put(schemaObject, n.OID, n.Name, n); err != nil {
 			return err
 		}
 	}
-	r := &Role{OID: PostgresRoleOID, Name: "postgres", Superuser: true, Login: true, Inherit: true, CreateDB: true, CreateRole: true}
-	if err := put(roleObject, r.OID, r.Name, r); err != nil {
-		return err
+	for _, r := range []*Role{
+		{OID: PostgresRoleOID, Name: "postgres", Superuser: true, Login: true, Inherit: true, CreateDB: true, CreateRole: true},
+		{OID: DatabaseOwnerRoleOID, Name: "pg_database_owner", Inherit: true},
+	} {
+		if err := put(roleObject, r.OID, r.Name, r); err != nil {
+			return err
+		}
 	}
 	return txn.Set(versionKey, stampBytes(newStamp()), kv.AllColumns)
 }

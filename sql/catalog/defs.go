@@ -12,6 +12,10 @@ import (
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
+// sqlTypeName is SQL's name of a built-in type without a modifier. For character and bit, format_type with -1
+// gives another, since to SQL the bare names have a length of 1.
+func sqlTypeName(t *types.Type) string { return t.SQLName }
+
 // columnList is the quoted names of columns, separated by commas.
 func columnList(t *Table, columns []int16) string {
 	names := make([]string, len(columns))

@@ -100,6 +100,7 @@ func rows(ctx context.Context, conn *pgx.Conn) {
 			where (classoid in ('pg_type'::regclass, 'pg_collation'::regclass, 'pg_language'::regclass) or classoid = 'pg_am'::regclass and objoid in (2, 403))
 			and (classoid <> 'pg_collation'::regclass or objoid < 1000) and (classoid <> 'pg_language'::regclass or objoid < 10000) order by classoid, objoid`},
 		{"pg_shdescription", "select objoid, classoid, description from pg_shdescription where objoid = 5"},
+		{"pg_get_keywords", "select * from pg_get_keywords() order by word"},
 		{"domains", `select t.oid, t.typarray, t.typname, t.typbasetype, t.typtypmod, t.typcollation from pg_type t
 			where typnamespace = 'information_schema'::regnamespace and typtype = 'd' order by 1`},
 	} {

@@ -105,7 +105,7 @@ func infoSequences(v *VirtualContext, filter VirtualFilter, emit func([]datum) b
 		if owner := s.relations[q.OwnerTable]; owner != nil && owner.Attribute(q.OwnerColumn) != nil && owner.Attribute(q.OwnerColumn).Identity != 0 {
 			continue
 		}
-		if !emit([]datum{text(v.database()), text(s.schemaName(t.Schema)), text(t.Name), text(types.FormatType(q.Type, types.NoTypmod)), integer(8 * q.Type.Len), integer(2),
+		if !emit([]datum{text(v.database()), text(s.schemaName(t.Schema)), text(t.Name), text(sqlTypeName(q.Type)), integer(8 * q.Type.Len), integer(2),
 			integer(0), text(itoa(q.Start)), text(itoa(q.Min)), text(itoa(q.Max)), text(itoa(q.Increment)), yesNo(q.Cycle)}) {
 			return nil
 		}
@@ -424,6 +424,6 @@ func infoCollations(v *VirtualContext, _ VirtualFilter, emit func([]datum) bool)
 }
 
 func infoCharacterSets(v *VirtualContext, _ VirtualFilter, emit func([]datum) bool) error {
-	emit([]datum{null, null, text("UTF8"), text("UCS"), text("UTF8"), text(v.database()), text("pg_catalog"), text("C")})
+	emit([]datum{null, null, text("UTF8"), text("UCS"), text("UTF8"), text(v.database()), null, null})
 	return nil
 }

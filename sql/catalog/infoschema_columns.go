@@ -48,7 +48,7 @@ func (v *VirtualContext) factsOf(t *types.Type, mod int32, collation string) typ
 	case t.IsArray():
 		f.name = "ARRAY"
 	case schema == PgCatalogOID:
-		f.name = types.FormatType(t, types.NoTypmod)
+		f.name = sqlTypeName(t)
 	default:
 		f.name = "USER-DEFINED"
 	}
@@ -65,7 +65,7 @@ func (v *VirtualContext) factsOf(t *types.Type, mod int32, collation string) typ
 		f.octetLength = integer(maxOctets)
 	case types.Bit, types.VarBit:
 		if mod >= 0 {
-			f.charLength, f.octetLength = integer(mod), integer((mod+7)/8)
+			f.charLength = integer(mod)
 		}
 	case types.Int2, types.Int4, types.Int8:
 		f.numericPrecision, f.numericRadix, f.numericScale = integer(8*t.Len), integer(2), integer(0)
@@ -91,18 +91,20 @@ func (v *VirtualContext) factsOf(t *types.Type, mod int32, collation string) typ
 		if mod >= 0 && mod&unlimited != unlimited {
 			f.datetimePrecision = integer(mod & unlimited)
 		}
-		name := strings.TrimPrefix(types.FormatType(t, mod), "interval")
-		if i := strings.IndexByte(name, '('); i >= 0 {
-			name = name[:i]
-		}
-		f.intervalType = textOrNull(strings.ToUpper(strings.TrimSpace(name)))
+		_, fields, _ := strings.Cut(types.FormatType(t, mod), " ")
+		f.intervalType = textOrNull(strings.ToUpper(fields))
 	}
 	return f
 }
 
-// limits are the nine columns from character_maximum_length on that have the same order in several views,
-// with the character set and the collation between them.
+// limits are the columns from character_maximum_length on, in the order of the view columns.
 func (f typeFacts) limits() []datum {
+	return []datum{f.charLength, f.octetLength, f.numericPrecision, f.numericRadix, f.numericScale, f.datetimePrecision, f.intervalType, null,
+		null, null, null, f.collationCatalog, f.collationSchema, f.collationName}
+}
+
+// limitsOfType are the same in the order of the other views, which have the character set and collation first.
+func (f typeFacts) limitsOfType() []datum {
 	return []datum{f.charLength, f.octetLength, null, null, null, f.collationCatalog, f.collationSchema, f.collationName, f.numericPrecision,
 		f.numericRadix, f.numericScale, f.datetimePrecision, f.intervalType, null}
 }
@@ -185,19 +187,23 @@ func infoColumns(v *VirtualContext, filter VirtualFilter, emit func([]datum) boo
 
 func infoDomains(v *VirtualContext, _ VirtualFilter, emit func([]datum) bool) error {
 	s, db := v.Snapshot, text(v.database())
-	put := func(schema OID, t *types.Type, def string) bool {
-		f := v.factsOf(t, types.NoTypmod, "")
+	put := func(schema OID, t *types.Type, def, collation string) bool {
+		f := v.factsOf(t, types.NoTypmod, collation)
 		row := []datum{db, text(s.schemaName(schema)), text(t.Name), text(f.name)}
-		row = append(row, f.limits()...)
+		row = append(row, f.limitsOfType()...)
 		return emit(append(row, textOrNull(def), db, text(f.udtSchema), text(f.udtName), null, null, null, null, text("1")))
 	}
 	for _, d := range system().domains {
-		if !put(InformationSchemaOID, d.t, "") {
+		def := ""
+		if d.t.Base == types.TimestampTZ {
+			def = "CURRENT_TIMESTAMP(2)"
+		}
+		if !put(InformationSchemaOID, d.t, def, CollationName(d.collation)) {
 			return nil
 		}
 	}
 	for _, u := range s.UserTypes() {
-		if u.Kind == 'd' && !put(u.Schema, u.Type, u.Default) {
+		if u.Kind == 'd' && !put(u.Schema, u.Type, u.Default, u.Collation) {
 			return nil
 		}
 	}
@@ -213,7 +219,7 @@ func infoAttributes(v *VirtualContext, _ VirtualFilter, emit func([]datum) bool)
 			}
 			f := v.factsOf(c.Type, c.Mod, collationOf(c))
 			row := []datum{db, text(s.schemaName(u.Schema)), text(u.Name), text(c.Name), integer(c.Number), textOrNull(c.Default), yesNo(!c.NotNull), text(f.name)}
-			row = append(row, f.limits()...)
+			row = append(row, f.limitsOfType()...)
 			row = append(row, db, text(f.udtSchema), text(f.udtName), null, null, null, null, text(itoa(int64(c.Number))), text("NO"))
 			if !emit(row) {
 				return nil
@@ -227,17 +233,13 @@ func infoAttributes(v *VirtualContext, _ VirtualFilter, emit func([]datum) bool)
 func infoElementTypes(v *VirtualContext, filter VirtualFilter, emit func([]datum) bool) error {
 	db := text(v.database())
 	v.infoTables(filter, 2, 3, func(t *Table, schema string) bool {
-		what := "TABLE"
-		if t.Kind == KindView {
-			what = "TABLE"
-		}
 		for _, c := range t.Columns {
 			if c.Dropped || !c.Type.IsArray() {
 				continue
 			}
 			f := v.factsOf(c.Type.Elem, types.NoTypmod, "")
 			id := itoa(int64(c.Number))
-			row := []datum{db, text(schema), text(t.Name), text(what), text(id), text(f.name)}
+			row := []datum{db, text(schema), text(t.Name), text("TABLE"), text(id), text(f.name)}
 			// Limits of elements are not kept, as PostgreSQL does not either.
 			row = append(row, null, null, null, null, null, null, null, null, null, null, null, null, null, null)
 			if !emit(append(row, null, db, text(f.udtSchema), text(f.udtName), null, null, null, null, text("a"+id))) {

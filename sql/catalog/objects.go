@@ -22,6 +22,8 @@ const (
 	InformationSchemaOID OID = 13183 // PostgreSQL assigns it at initdb
 	PostgresRoleOID      OID = 10
 	PostgresDatabaseOID  OID = 5
+	// DatabaseOwnerRoleOID is the role that owns the schema public, as in PostgreSQL.
+	DatabaseOwnerRoleOID OID = 6171
 	// FirstUserOID is the first OID given to objects that users create.
 	FirstUserOID OID = 16384
 )

@@ -21,18 +21,33 @@ const (
 	setRows              = 1000 // estimated rows of a set-returning function, PostgreSQL's default
 )
 
+// typeFunctions are the functions that pg_type refers to, which drivers look up there although nobody can call
+// most of them.
+var typeFunctions = sync.OnceValue(func() []*funcs.Func {
+	oids := []OID{enumIn, enumOut, enumRecv, enumSend, domainIn, domainRecv, arrayIn, arrayOut, arrayRecv, arraySend, arrayAnalyze, arraySubscript,
+		recordIn, recordOut, recordRecv, recordSend}
+	for _, r := range builtinTypeRows() {
+		oids = append(oids, OID(r[typeSubscriptColumn].Int()))
+		for i := typeInputColumn; i <= typeAnalyzeColumn; i++ {
+			oids = append(oids, OID(r[i].Int()))
+		}
+	}
+	slices.Sort(oids)
+	var list []*funcs.Func
+	for _, id := range slices.Compact(oids) {
+		if f := funcs.KnownByOID(id); f != nil && funcs.ByOID(id) == nil {
+			list = append(list, f)
+		}
+	}
+	return list
+})
+
 func pgProc(_ *VirtualContext, filter VirtualFilter, emit func([]datum) bool) error {
-	if oids, ok := filter.oids(1); ok {
-		for _, id := range oids {
-			if f := funcs.ByOID(id); f != nil && !emit(procRow(f)) {
+	for _, list := range [][]*funcs.Func{funcs.All(), typeFunctions()} {
+		for _, f := range list {
+			if filter.allowsOID(1, f.OID) && filter.allowsName(2, f.Name) && filter.allowsOID(3, PgCatalogOID) && !emit(procRow(f)) {
 				return nil
 			}
-		}
-		return nil
-	}
-	for _, f := range funcs.All() {
-		if filter.allowsName(2, f.Name) && filter.allowsOID(3, PgCatalogOID) && !emit(procRow(f)) {
-			return nil
 		}
 	}
 	return nil
@@ -97,7 +112,7 @@ func oidsOf(ts []*types.Type) []OID {
 func procArguments(f *funcs.Func, identity bool) string {
 	var parts []string
 	for i, t := range f.Args {
-		p := types.FormatType(t, types.NoTypmod)
+		p := sqlTypeName(t)
 		if i < len(f.ArgNames) && f.ArgNames[i] != "" {
 			p = types.QuoteIdentifier(f.ArgNames[i]) + " " + p
 		}
@@ -112,7 +127,7 @@ func procArguments(f *funcs.Func, identity bool) string {
 			if i < len(f.OutNames) && f.OutNames[i] != "" {
 				p += types.QuoteIdentifier(f.OutNames[i]) + " "
 			}
-			parts = append(parts, p+types.FormatType(t, types.NoTypmod))
+			parts = append(parts, p+sqlTypeName(t))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -120,7 +135,7 @@ func procArguments(f *funcs.Func, identity bool) string {
 
 // procResult is the result type as pg_get_function_result prints it.
 func procResult(f *funcs.Func) string {
-	r := types.FormatType(f.Result, types.NoTypmod)
+	r := sqlTypeName(f.Result)
 	if f.ReturnsSet {
 		r = "SETOF " + r
 	}

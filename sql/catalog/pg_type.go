@@ -23,7 +23,7 @@ const (
 	recordOut      OID = 2291
 	recordRecv     OID = 2402
 	recordSend     OID = 2403
-	enumIn         OID = 3504
+	enumIn         OID = 3506
 	enumOut        OID = 3507
 	enumRecv       OID = 3532
 	enumSend       OID = 3533
@@ -33,12 +33,10 @@ const (
 
 // Columns of pg_type, from 0.
 const (
-	typeNamespaceColumn = 2
 	typeSubscriptColumn = 12
+	typeInputColumn     = 15
 	typeOutputColumn    = 16
 	typeSendColumn      = 18
-	typeModinColumn     = 19
-	typeModoutColumn    = 20
 	typeAnalyzeColumn   = 21
 	typeStorageColumn   = 23
 )
