@@ -385,5 +385,6 @@ func aggregateFuncs() aggregates {
 	}
 	statisticAggregates(a)
 	collectAggregates(a)
+	jsonAggregates(a)
 	return a
 }

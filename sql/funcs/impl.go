@@ -5,12 +5,13 @@ import "maps"
 // scalarFuncs are the implementations of scalar functions, by area.
 func scalarFuncs() []kernels {
 	return []kernels{integerFuncs(), comparisonFuncs(), floatFuncs(), castFuncs(), numericFuncs(), stringFuncs(), encodingFuncs(),
-		formatFuncs(), likeFuncs(), regexFuncs(), arrayFuncs(), boolFuncs(), datetimeFuncs(), sessionFuncs()}
+		formatFuncs(), likeFuncs(), regexFuncs(), arrayFuncs(), boolFuncs(), datetimeFuncs(), sessionFuncs(),
+		jsonTextFuncs(), jsonBuildFuncs(), jsonbFuncs()}
 }
 
 func setReturning() setKernels {
 	all := setKernels{}
-	for _, k := range []setKernels{regexSets(), arraySets(), seriesSets()} {
+	for _, k := range []setKernels{regexSets(), arraySets(), seriesSets(), jsonTextSets()} {
 		maps.Copy(all, k)
 	}
 	return all
