@@ -4,6 +4,3 @@ import "holdfast/sql/errs"
 
 // Build implements Node.
 func (n *MergeJoin) Build(*Builder) (Operator, error) { return nil, errs.Unsupported("MergeJoin") }
-
-// Build implements Node.
-func (n *Window) Build(*Builder) (Operator, error) { return nil, errs.Unsupported("Window") }
