@@ -134,7 +134,7 @@ func (s *scope) tableRef(t *ast.TableRef) (algebra.Rel, *source) {
 	}
 	table := s.findTable(t.Table)
 	b.depend(table)
-	if table.Kind == catalog.KindView {
+	if table.View != nil {
 		return s.viewRef(table, t.Alias, name, s.locksFor(name))
 	}
 	if table.Kind == catalog.KindComposite {

@@ -78,7 +78,7 @@ func (s *scope) writable(t *ast.TableRef) *catalog.Table {
 		b.fail(-1, errs.WrongObjectType, "cannot change sequence %s", quoted(table.Name))
 	case table.Kind == catalog.KindComposite:
 		b.fail(t.Pos(), errs.WrongObjectType, "%s is a composite type", quoted(table.Name))
-	case table.Virtual != nil && table.Kind != catalog.KindView:
+	case table.Virtual != nil:
 		b.fail(-1, errs.InsufficientPrivilege, "permission denied: %s is a system catalog", quoted(table.Name))
 	}
 	return table
