@@ -1,0 +1,41 @@
+# Targets: test (everything CI runs), short (tests without -race and servers), record, lint, bench, build.
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+STATICCHECK := $(TOOLS)/staticcheck
+STATICCHECK_VERSION := v0.8.2
+# Packages whose point is concurrency run under the race detector too.
+RACE := ./kv/... ./sql/catalog/... ./wire/...
+
+.PHONY: build test short lint race tools record bench
+
+build:
+	$(GO) build -o bin/holdfast ./cmd/holdfast
+
+# What the tests need beyond Go: a C compiler, psql, and PostgreSQL's server programs.
+tools:
+	./scripts/install-tools
+
+test: tools lint
+	$(GO) test ./...
+	$(MAKE) race
+
+lint: $(STATICCHECK)
+	@test -z "$$(gofmt -l cmd wire sql planner assertions kv compat_tests)" || { echo "gofmt needed:"; gofmt -l cmd wire sql planner assertions kv compat_tests; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+$(STATICCHECK):
+	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+short:
+	$(GO) test -short ./...
+
+race:
+	$(GO) test -race -short $(RACE)
+
+# Record the expected outputs of compat_tests/regress anew from a real PostgreSQL 15.
+record: tools
+	$(GO) test ./compat_tests/regress -run TestRegress -record
+
+bench: build
+	./bin/holdfast bench --help
