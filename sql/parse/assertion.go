@@ -200,13 +200,13 @@ func (a *assertionParser) end() {
 // read has the grammar read text[start:end], after word at the beginning of the text. start must be at least
 // the word's length.
 func (a *assertionParser) read(word string, start, end int) ast.Stmt {
-	copy := word + strings.Repeat(" ", start-len(word)) + a.text[start:end]
-	return a.readCopy(copy)
+	return a.readBlanked(word + strings.Repeat(" ", start-len(word)) + a.text[start:end])
 }
 
-func (a *assertionParser) readCopy(copy string) ast.Stmt {
+// readBlanked has the grammar read the statement's text in a form that it knows, of which nothing has moved.
+func (a *assertionParser) readBlanked(text string) ast.Stmt {
 	chars := utf8.RuneCountInString(a.input[:a.offset])
-	tree, err := grammar(a.input, copy, a.offset)
+	tree, err := grammar(a.input, text, a.offset)
 	if err != nil {
 		panic(errs.As(err))
 	}
@@ -473,7 +473,7 @@ func (a *assertionParser) asTable() ast.Stmt {
 		i = 2
 	}
 	t := a.tokens[i]
-	stmt := a.readCopy(a.text[:t.start] + "TABLE    " + a.text[t.end:])
+	stmt := a.readBlanked(a.text[:t.start] + "TABLE    " + a.text[t.end:])
 	switch s := stmt.(type) {
 	case *ast.Drop:
 		s.Kind = ast.ObjAssertion
@@ -500,7 +500,7 @@ func (a *assertionParser) asTable() ast.Stmt {
 func (a *assertionParser) explain() ast.Stmt {
 	a.next = afterExplain(a.text, a.tokens)
 	t := a.tokens[a.next]
-	out, ok := a.readCopy(a.text[:t.start] + "SELECT   ").(*ast.Explain)
+	out, ok := a.readBlanked(a.text[:t.start] + "SELECT   ").(*ast.Explain)
 	if !ok {
 		a.syntaxError()
 	}

@@ -272,6 +272,21 @@ func TestLiftRandom(t *testing.T) {
 	}
 }
 
+func TestLookupExact(t *testing.T) {
+	c := NewCache(0)
+	const text = "SELECT a FROM t WHERE b = 5"
+	a, err := c.LookupExact(text)
+	if err != nil || a.Lifted != nil || a.Statements[0].Text != text {
+		t.Fatal(a, err)
+	}
+	if b, err := c.LookupExact(text); err != nil || b.Key != a.Key || b.Statements[0].Stmt != a.Statements[0].Stmt {
+		t.Error(b, err)
+	}
+	if _, err := c.LookupExact("SELEC"); errs.CodeOf(err) != errs.SyntaxError {
+		t.Error(err)
+	}
+}
+
 func TestCacheEviction(t *testing.T) {
 	const limit = 1 << 20
 	c := NewCache(limit)

@@ -92,7 +92,7 @@ func (c *converter) measure(f func()) int {
 // stringOf is the text of a String node.
 func stringOf(n *pg_query.Node) string { return n.GetString_().GetSval() }
 
-func strings_(nodes []*pg_query.Node) []string {
+func stringsOf(nodes []*pg_query.Node) []string {
 	if len(nodes) == 0 {
 		return nil
 	}
@@ -170,7 +170,7 @@ func (c *converter) alias(a *pg_query.Alias) *ast.Alias {
 	if a == nil {
 		return nil
 	}
-	return &ast.Alias{Name: a.Aliasname, Columns: strings_(a.Colnames)}
+	return &ast.Alias{Name: a.Aliasname, Columns: stringsOf(a.Colnames)}
 }
 
 // role is the name of a role; the three session roles keep their keyword.
@@ -229,7 +229,7 @@ func (c *converter) option(d *pg_query.DefElem) *ast.Option {
 			}
 		}
 	case *pg_query.Node_TypeName: // a word, or the type of a sequence
-		names := strings_(n.TypeName.Names)
+		names := stringsOf(n.TypeName.Names)
 		if d.Defname == "as" {
 			o.List = names
 		}

@@ -48,12 +48,12 @@ func (c *converter) objectName(n *pg_query.Node) (parts []string, at ast.At) {
 				c.unsupported(-1, "a name of this kind")
 			}
 		}
-		return strings_(o.List.Items), -1
+		return stringsOf(o.List.Items), -1
 	case *pg_query.Node_TypeName:
-		names := strings_(o.TypeName.Names)
+		names := stringsOf(o.TypeName.Names)
 		return names, c.at(o.TypeName.Location)
 	case *pg_query.Node_ObjectWithArgs:
-		return strings_(o.ObjectWithArgs.Objname), -1
+		return stringsOf(o.ObjectWithArgs.Objname), -1
 	case *pg_query.Node_RoleSpec:
 		return []string{role(o.RoleSpec)}, -1
 	}

@@ -58,7 +58,7 @@ func onCommit(a pg_query.OnCommitAction) string {
 
 // into makes the table of CREATE TABLE AS and SELECT INTO.
 func (c *converter) into(i *pg_query.IntoClause, query ast.Stmt) *ast.CreateTable {
-	t := &ast.CreateTable{Table: c.rangeVar(i.Rel), Query: query, QueryColumns: strings_(i.ColNames), WithNoData: i.SkipData,
+	t := &ast.CreateTable{Table: c.rangeVar(i.Rel), Query: query, QueryColumns: stringsOf(i.ColNames), WithNoData: i.SkipData,
 		Temp: i.Rel.Relpersistence == "t", Unlogged: i.Rel.Relpersistence == "u",
 		OnCommit: onCommit(i.OnCommit), Options: c.options(i.Options), Tablespace: i.TableSpaceName}
 	t.At = t.Table.At
@@ -93,7 +93,7 @@ func (c *converter) columnDef(d *pg_query.ColumnDef) *ast.ColumnDef {
 	out := &ast.ColumnDef{At: c.at(d.Location), Name: d.Colname, Type: c.typeName(d.TypeName),
 		Storage: d.StorageName, Compression: d.Compression}
 	if d.CollClause != nil {
-		out.Collation = strings_(d.CollClause.Collname)
+		out.Collation = stringsOf(d.CollClause.Collname)
 	}
 	if len(d.Fdwoptions) > 0 {
 		c.unsupported(d.Location, "OPTIONS of a column")
@@ -162,7 +162,7 @@ func (c *converter) columnConstraints(nodes []*pg_query.Node) []*ast.Constraint 
 }
 
 func (c *converter) constraint(k *pg_query.Constraint) *ast.Constraint {
-	out := &ast.Constraint{At: c.at(k.Location), Name: k.Conname, Columns: strings_(k.Keys), Include: strings_(k.Including),
+	out := &ast.Constraint{At: c.at(k.Location), Name: k.Conname, Columns: stringsOf(k.Keys), Include: stringsOf(k.Including),
 		NoInherit: k.IsNoInherit, NullsNotDistinct: k.NullsNotDistinct, Deferrable: k.Deferrable, InitiallyDeferred: k.Initdeferred,
 		DeferrableSaid: k.Deferrable, NotValid: k.SkipValidation, UsingIndex: k.Indexname}
 	low := c.measure(func() { out.Expr = c.expr(k.RawExpr) })
@@ -195,10 +195,10 @@ func (c *converter) constraint(k *pg_query.Constraint) *ast.Constraint {
 		out.ExprText = c.parenthesised(out.At)
 	case pg_query.ConstrType_CONSTR_FOREIGN:
 		out.Kind = ast.ConstrForeignKey
-		out.Columns, out.RefColumns = strings_(k.FkAttrs), strings_(k.PkAttrs)
+		out.Columns, out.RefColumns = stringsOf(k.FkAttrs), stringsOf(k.PkAttrs)
 		out.RefTable = c.rangeVar(k.Pktable)
 		out.OnDelete, out.OnUpdate = referentialAction(k.FkDelAction), referentialAction(k.FkUpdAction)
-		out.OnDeleteColumns = strings_(k.FkDelSetCols)
+		out.OnDeleteColumns = stringsOf(k.FkDelSetCols)
 		out.Match = map[string]string{"f": "full", "p": "partial"}[k.FkMatchtype]
 		if out.Match == "" {
 			out.Match = "simple"
@@ -262,8 +262,8 @@ func (c *converter) indexElems(nodes []*pg_query.Node, at ast.At) []*ast.IndexEl
 	var out []*ast.IndexElem
 	for _, n := range nodes {
 		e := n.GetIndexElem()
-		elem := &ast.IndexElem{At: -1, Column: e.Name, Expr: c.expr(e.Expr), Collation: strings_(e.Collation),
-			OpClass: strings_(e.Opclass), Desc: e.Ordering == pg_query.SortByDir_SORTBY_DESC, NullsFirst: nullsFirst(e.NullsOrdering)}
+		elem := &ast.IndexElem{At: -1, Column: e.Name, Expr: c.expr(e.Expr), Collation: stringsOf(e.Collation),
+			OpClass: stringsOf(e.Opclass), Desc: e.Ordering == pg_query.SortByDir_SORTBY_DESC, NullsFirst: nullsFirst(e.NullsOrdering)}
 		if len(e.Opclassopts) > 0 {
 			c.unsupported(-1, "operator class parameters")
 		}
@@ -324,7 +324,7 @@ func (c *converter) createIndex(s *pg_query.IndexStmt) ast.Stmt {
 }
 
 func (c *converter) createView(s *pg_query.ViewStmt) ast.Stmt {
-	v := &ast.CreateView{View: c.rangeVar(s.View), Columns: strings_(s.Aliases), Query: c.query(s.Query), OrReplace: s.Replace,
+	v := &ast.CreateView{View: c.rangeVar(s.View), Columns: stringsOf(s.Aliases), Query: c.query(s.Query), OrReplace: s.Replace,
 		Temp: s.View.Relpersistence == "t", Options: c.options(s.Options)}
 	v.At = v.View.At
 	switch s.WithCheckOption {
@@ -387,9 +387,9 @@ func (c *converter) createSchema(s *pg_query.CreateSchemaStmt) ast.Stmt {
 }
 
 func (c *converter) createDomain(s *pg_query.CreateDomainStmt) ast.Stmt {
-	d := &ast.CreateDomain{At: -1, Domain: c.tableName(strings_(s.Domainname), -1), Type: c.typeName(s.TypeName)}
+	d := &ast.CreateDomain{At: -1, Domain: c.tableName(stringsOf(s.Domainname), -1), Type: c.typeName(s.TypeName)}
 	if s.CollClause != nil {
-		d.Collation = strings_(s.CollClause.Collname)
+		d.Collation = stringsOf(s.CollClause.Collname)
 	}
 	for _, n := range s.Constraints {
 		d.Constraints = append(d.Constraints, c.constraint(n.GetConstraint()))

@@ -132,7 +132,7 @@ func (c *converter) expr(node *pg_query.Node) ast.Expr {
 		return c.cast(n.TypeCast)
 	case *pg_query.Node_CollateClause:
 		k := n.CollateClause
-		return &ast.Collate{At: c.at(k.Location), Arg: c.expr(k.Arg), Name: strings_(k.Collname)}
+		return &ast.Collate{At: c.at(k.Location), Arg: c.expr(k.Arg), Name: stringsOf(k.Collname)}
 	case *pg_query.Node_AArrayExpr:
 		return &ast.Array{At: c.at(n.AArrayExpr.Location), Elems: c.exprs(n.AArrayExpr.Elements)}
 	case *pg_query.Node_RowExpr:
@@ -195,7 +195,7 @@ func (c *converter) columnRef(r *pg_query.ColumnRef) ast.Expr {
 
 func (c *converter) funcCall(f *pg_query.FuncCall) *ast.FuncCall {
 	e := &ast.FuncCall{
-		At: c.at(f.Location), Name: strings_(f.Funcname), Star: f.AggStar, Distinct: f.AggDistinct,
+		At: c.at(f.Location), Name: stringsOf(f.Funcname), Star: f.AggStar, Distinct: f.AggDistinct,
 		Variadic: f.FuncVariadic, WithinGroup: f.AggWithinGroup,
 	}
 	if f.Funcformat == pg_query.CoercionForm_COERCE_SQL_SYNTAX {
@@ -254,7 +254,7 @@ func (c *converter) valueFunction(f *pg_query.SQLValueFunction) ast.Expr {
 
 // operator splits an operator's name into schema and name.
 func (c *converter) operator(name []*pg_query.Node, loc int32) (schema, op string) {
-	parts := strings_(name)
+	parts := stringsOf(name)
 	switch len(parts) {
 	case 1:
 		return "", parts[0]
@@ -433,7 +433,7 @@ func (c *converter) typeName(t *pg_query.TypeName) *ast.TypeName {
 	if t == nil {
 		return nil
 	}
-	out := &ast.TypeName{At: c.at(t.Location), Names: strings_(t.Names), SetOf: t.Setof, PctType: t.PctType, Array: len(t.ArrayBounds)}
+	out := &ast.TypeName{At: c.at(t.Location), Names: stringsOf(t.Names), SetOf: t.Setof, PctType: t.PctType, Array: len(t.ArrayBounds)}
 	mods := t.Typmods
 	if len(out.Names) == 2 && out.Names[0] == "pg_catalog" && out.Names[1] == "interval" && len(mods) > 0 {
 		// The grammar's modifiers of interval are the mask of its fields and the precision.

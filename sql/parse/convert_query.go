@@ -81,7 +81,7 @@ func (c *converter) with(w *pg_query.WithClause) *ast.With {
 	out := &ast.With{At: c.at(w.Location), Recursive: w.Recursive}
 	for _, n := range w.Ctes {
 		e := n.GetCommonTableExpr()
-		cte := &ast.CTE{At: c.at(e.Location), Name: e.Ctename, Columns: strings_(e.Aliascolnames),
+		cte := &ast.CTE{At: c.at(e.Location), Name: e.Ctename, Columns: stringsOf(e.Aliascolnames),
 			Search: e.SearchClause != nil, Cycle: e.CycleClause != nil}
 		switch e.Ctematerialized {
 		case pg_query.CTEMaterialize_CTEMaterializeAlways:
@@ -313,7 +313,7 @@ func (c *converter) rangeFunction(f *pg_query.RangeFunction) ast.TableExpr {
 
 func (c *converter) join(j *pg_query.JoinExpr) ast.TableExpr {
 	out := &ast.Join{At: -1, Natural: j.IsNatural, Left: c.tableExpr(j.Larg), Right: c.tableExpr(j.Rarg),
-		Using: strings_(j.UsingClause), On: c.expr(j.Quals), Alias: c.alias(j.Alias)}
+		Using: stringsOf(j.UsingClause), On: c.expr(j.Quals), Alias: c.alias(j.Alias)}
 	switch j.Jointype {
 	case pg_query.JoinType_JOIN_INNER:
 	case pg_query.JoinType_JOIN_LEFT:

@@ -55,10 +55,10 @@ func (c *converter) stmt(node *pg_query.Node) ast.Stmt {
 	case *pg_query.Node_AlterSeqStmt:
 		return c.alterSequence(n.AlterSeqStmt)
 	case *pg_query.Node_CreateEnumStmt:
-		return &ast.CreateEnum{At: -1, Type: c.tableName(strings_(n.CreateEnumStmt.TypeName), -1), Labels: strings_(n.CreateEnumStmt.Vals)}
+		return &ast.CreateEnum{At: -1, Type: c.tableName(stringsOf(n.CreateEnumStmt.TypeName), -1), Labels: stringsOf(n.CreateEnumStmt.Vals)}
 	case *pg_query.Node_AlterEnumStmt:
 		a := n.AlterEnumStmt
-		return &ast.AlterEnum{At: -1, Type: c.tableName(strings_(a.TypeName), -1), OldLabel: a.OldVal, Label: a.NewVal,
+		return &ast.AlterEnum{At: -1, Type: c.tableName(stringsOf(a.TypeName), -1), OldLabel: a.OldVal, Label: a.NewVal,
 			Neighbor: a.NewValNeighbor, After: a.NewValIsAfter, IfNotExists: a.SkipIfNewValExists}
 	case *pg_query.Node_CompositeTypeStmt:
 		return c.createComposite(n.CompositeTypeStmt)
@@ -145,7 +145,7 @@ func (c *converter) utility(node *pg_query.Node) ast.Stmt {
 		for _, r := range n.VacuumStmt.Rels {
 			rel := r.GetVacuumRelation()
 			v.Tables = append(v.Tables, c.rangeVar(rel.GetRelation()))
-			v.Columns = append(v.Columns, strings_(rel.GetVaCols()))
+			v.Columns = append(v.Columns, stringsOf(rel.GetVaCols()))
 		}
 		return v
 	case *pg_query.Node_CheckPointStmt:
@@ -189,7 +189,7 @@ func (c *converter) utility(node *pg_query.Node) ast.Stmt {
 }
 
 func (c *converter) copy(s *pg_query.CopyStmt) ast.Stmt {
-	k := &ast.Copy{At: -1, Table: c.rangeVar(s.Relation), Columns: strings_(s.Attlist), From: s.IsFrom, Program: s.IsProgram,
+	k := &ast.Copy{At: -1, Table: c.rangeVar(s.Relation), Columns: stringsOf(s.Attlist), From: s.IsFrom, Program: s.IsProgram,
 		Filename: s.Filename, Options: c.options(s.Options), Where: c.expr(s.WhereClause)}
 	if s.Query != nil {
 		if q := s.Query.GetSelectStmt(); q != nil && selectInto(q) != nil {

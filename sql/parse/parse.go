@@ -11,6 +11,7 @@ package parse
 import (
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -189,6 +190,8 @@ func grammarCode(message string) errs.Code {
 		return errs.SyntaxError
 	case strings.HasPrefix(message, "invalid Unicode escape"):
 		return errs.InvalidEscapeSequence
+	case strings.HasPrefix(message, "invalid byte sequence"):
+		return errs.CharacterNotInRepertoire
 	case strings.HasPrefix(message, "unsafe use of string constant with Unicode"):
 		return errs.FeatureNotSupported
 	case strings.HasPrefix(message, "unsafe use of"):
@@ -236,8 +239,44 @@ func containsFold(text, word string) bool {
 }
 
 // ParseExpr parses a scalar expression, as a DEFAULT or CHECK holds it; also the universal form of an
-// assertion's condition, ALL (query) alias SATISFY (condition). Positions are those in text.
+// assertion's condition, ALL (query) alias SATISFY (condition). Positions are those in text. The trees of short
+// texts are remembered, since the catalog's are asked for whenever a statement is planned.
 func ParseExpr(text string) (ast.Expr, error) {
+	if len(text) > maxExprBytes {
+		return parseExpr(text)
+	}
+	exprs.RLock()
+	e, ok := exprs.trees[text]
+	exprs.RUnlock()
+	if ok {
+		return e, nil
+	}
+	e, err := parseExpr(text)
+	if err != nil {
+		return nil, err
+	}
+	exprs.Lock()
+	defer exprs.Unlock()
+	if len(exprs.trees) >= maxExprs {
+		clear(exprs.trees)
+	}
+	exprs.trees[text] = e
+	return e, nil
+}
+
+// exprs are the expressions that ParseExpr remembers: at most maxExprs, of up to maxExprBytes each. When they
+// are that many it starts over; a catalog of more expressions than this in use at once is not to be expected.
+var exprs = struct {
+	sync.RWMutex
+	trees map[string]ast.Expr
+}{trees: map[string]ast.Expr{}}
+
+const (
+	maxExprs     = 4096
+	maxExprBytes = 2048
+)
+
+func parseExpr(text string) (ast.Expr, error) {
 	if err := admissible(text); err != nil {
 		return nil, err
 	}

@@ -76,6 +76,9 @@ func TestErrors(t *testing.T) {
 		{"SELECT 123abc", "42601", 8, `trailing junk after numeric literal at or near "123a"`},
 		{"SELECT $0", "42P02", 8, "there is no parameter $0"},
 		{"SELECT '\xe9 '", "22021", 0, `invalid byte sequence for encoding "UTF8": 0xe9 0x20 0x27`},
+		{`SELECT E'\xff'`, "22021", 0, `invalid byte sequence for encoding "UTF8": 0xff`},
+		{`SELECT E'\000'`, "22021", 0, `invalid byte sequence for encoding "UTF8": 0x00`},
+		{`SELECT U&'\D83D'`, "42601", 16, "invalid Unicode surrogate pair"},
 		{"SELECT '\x00'", "22021", 0, `invalid byte sequence for encoding "UTF8": 0x00`},
 		{"SELECT 1 IS JSON", "0A000", 8, "IS JSON is not supported"},
 		{"SELECT xmlelement(name a)", "0A000", 8, "XML is not supported"},
@@ -144,7 +147,7 @@ func TestSizeLimit(t *testing.T) {
 
 // TestDepth checks that nesting of every kind ends in an error before it ends the process.
 func TestDepth(t *testing.T) {
-	for name, make := range map[string]func(n int) string{
+	for name, text := range map[string]func(n int) string{
 		"parentheses": func(n int) string { return "SELECT " + strings.Repeat("(", n) + "1" + strings.Repeat(")", n) },
 		"plus":        func(n int) string { return "SELECT 1" + strings.Repeat("+1", n) },
 		"minus":       func(n int) string { return "SELECT " + strings.Repeat("- ", n) + "a" },
@@ -173,7 +176,7 @@ func TestDepth(t *testing.T) {
 		"fields": func(n int) string { return "SELECT (a)" + strings.Repeat(".a", n) },
 	} {
 		for _, n := range []int{3900, 5500, 30_000, 100_000} {
-			text := make(n)
+			text := text(n)
 			if len(text) > DefaultMaxBytes {
 				continue
 			}
@@ -183,7 +186,7 @@ func TestDepth(t *testing.T) {
 				t.Errorf("%s: %d levels are taken", name, n)
 			}
 		}
-		if _, err := Parse(make(1000)); err != nil {
+		if _, err := Parse(text(1000)); err != nil {
 			t.Errorf("%s: 1000 levels: %v", name, err)
 		}
 	}
@@ -314,6 +317,18 @@ func TestPositions(t *testing.T) {
 	}
 }
 
+// TestLongNames checks that names are cut at 63 bytes, between characters.
+func TestLongNames(t *testing.T) {
+	for _, quote := range []string{"", `"`} {
+		q := one[*ast.Select](t, "SELECT a AS "+quote+"a"+strings.Repeat("é", 40)+quote+", b AS "+quote+strings.Repeat("日", 40)+quote+", c AS "+quote+strings.Repeat("x", 70)+quote)
+		for i, want := range []string{"a" + strings.Repeat("é", 31), strings.Repeat("日", 21), strings.Repeat("x", 63)} {
+			if got := q.Targets[i].Name; got != want {
+				t.Errorf("%s, not %s", got, want)
+			}
+		}
+	}
+}
+
 func TestParams(t *testing.T) {
 	ss, err := Parse("SELECT $3 + $1; SELECT 1; CREATE ASSERTION a CHECK ($2)")
 	if err != nil {
@@ -364,6 +379,9 @@ func TestParseExpr(t *testing.T) {
 	}
 	if got := ast.FormatExpr(e); got != "NOT EXISTS (SELECT * FROM (SELECT * FROM t) AS x WHERE NOT (x.a > 1))" {
 		t.Error(got)
+	}
+	if again, _ := ParseExpr("ALL (SELECT * FROM t) x SATISFY (x.a > 1)"); again != e {
+		t.Error("parsed twice")
 	}
 	for text, position := range map[string]int{"": 1, "é >": 4, "a b": 3, "a, b": 2, "a) + (b": 4, "SELECT 1": 1, "a)": 3, "(a": 3} {
 		_, err := ParseExpr(text)
