@@ -91,9 +91,9 @@ type Txn interface {
 
 	// Lock takes row locks in the order given, waiting first come, first served, and holds them until the
 	// transaction ends. A lock protects a key, present or not. It fails with ErrLockNotAvailable,
-	// ErrLockSkipped, ErrDeadlock, or the context's error. If a key was written after the snapshot, it
-	// returns ErrStale with all locks held: the caller retracts its statement, calls Refresh, and starts
-	// the statement over. Locks taken before one that failed stay held as well.
+	// ErrLockSkipped, ErrDeadlock, or the context's error. If a key was written after the snapshot (for
+	// LockKeyShare: inserted or deleted), it returns ErrStale with all locks held: the caller retracts its
+	// statement, calls Refresh, and starts the statement over. Locks taken before one that failed stay held as well.
 	//
 	// A request waits for the holders it conflicts with and for the earlier requests it conflicts with. One
 	// that makes a lock stronger goes before those that have no lock on the key. A read-only transaction
@@ -186,6 +186,15 @@ const (
 
 func (m LockMode) String() string {
 	return [...]string{"key share lock", "share lock", "no key update lock", "update lock"}[m]
+}
+
+// Protects is what a lock keeps others from changing, and so what must not be newer than the snapshot when it
+// is taken. Whoever writes the row has a stronger lock than LockKeyShare and needs all of its newest state.
+func (m LockMode) Protects() ColumnSet {
+	if m == LockKeyShare {
+		return Existence
+	}
+	return AllColumns
 }
 
 // WaitPolicy says what Lock does when it cannot have a lock at once.

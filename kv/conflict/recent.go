@@ -439,23 +439,30 @@ func (u *run) check(read *Interval, since kv.Version) *kv.ConflictError {
 	return nil
 }
 
-// Written returns the version of the latest write of key, if it is later than since.
-func (r *Recent) Written(key []byte, since kv.Version) (kv.Version, bool) {
+// Written returns the version of the latest write of some of the columns of key, if it is later than since. For
+// kv.AllColumns every write counts, also one that changed no column.
+func (r *Recent) Written(key []byte, cols kv.ColumnSet, since kv.Version) (kv.Version, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if r.newest <= since {
 		return 0, false
 	}
+	meets := func(written kv.ColumnSet) bool { return cols == kv.AllColumns || written.Meets(cols) }
 	latest := since
 	if l := r.leafOf(key); l >= 0 && r.leaves[l].newest > since {
 		if i, found := r.leaves[l].find(key); found {
-			latest = max(latest, r.leaves[l].entries[i].latest.version)
+			e := &r.leaves[l].entries[i]
+			if meets(e.latest.columns) {
+				latest = max(latest, e.latest.version)
+			} else if meets(e.earlier.columns) {
+				latest = max(latest, e.earlier.version)
+			}
 		}
 	}
 	for n := len(r.runs) - 1; n >= 0 && r.runs[n].newest > latest; n-- {
 		u := &r.runs[n]
 		i := sort.Search(len(u.intervals), func(i int) bool { return before(key, u.intervals[i].End) })
-		if i < len(u.intervals) && bytes.Compare(u.intervals[i].Start, key) <= 0 {
+		if i < len(u.intervals) && bytes.Compare(u.intervals[i].Start, key) <= 0 && meets(u.intervals[i].Columns) {
 			latest = max(latest, u.intervals[i].Version)
 		}
 	}

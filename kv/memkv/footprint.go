@@ -53,10 +53,11 @@ func (t *txn) validate() error {
 	return nil
 }
 
-// stale reports whether key was written after the snapshot.
-func (t *txn) stale(key string) bool {
+// stale reports whether some of the columns of key were written after the snapshot; with kv.AllColumns every
+// write counts.
+func (t *txn) stale(key string, cols kv.ColumnSet) bool {
 	for _, c := range t.store.log {
-		if _, ok := c.writes[key]; ok && c.version > t.snapshot.version {
+		if w, ok := c.writes[key]; ok && c.version > t.snapshot.version && (cols == kv.AllColumns || w.Meets(cols)) {
 			return true
 		}
 	}

@@ -45,7 +45,7 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	for _, key := range keys {
-		if t.stale(string(key)) {
+		if t.stale(string(key), m.Protects()) {
 			return fmt.Errorf("%w: %q", kv.ErrStale, key)
 		}
 	}

@@ -240,7 +240,7 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 	}
 	var stale []byte
 	for _, key := range keys {
-		if v, ok := s.recent.Written(key, t.snap.version); ok {
+		if v, ok := s.recent.Written(key, m.Protects(), t.snap.version); ok {
 			t.staleAt, stale = max(t.staleAt, v), key
 		}
 	}
