@@ -191,21 +191,35 @@ func (o *limitOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 
 func (o *limitOp) Close() error { return o.input.Close() }
 
+// valuesOp makes rows. Constants, of which there may be many, are not compiled.
 type valuesOp struct {
-	rows  [][]*Expr
+	rows  [][]value
 	at    int
 	batch *types.Batch
+}
+
+// value is an expression, or a constant if that is nil.
+type value struct {
+	expr     *Expr
+	constant types.Datum
 }
 
 // Build implements Node.
 func (n *Values) Build(b *Builder) (Operator, error) {
 	o := &valuesOp{batch: newBatch(n.Props.Types)}
 	for _, row := range n.Values {
-		es, err := b.exprs(row, nil)
-		if err != nil {
-			return nil, err
+		values := make([]value, len(row))
+		for i, s := range row {
+			if c, ok := s.(*algebra.Const); ok {
+				values[i].constant = c.Value
+				continue
+			}
+			var err error
+			if values[i].expr, err = b.Expr(s, nil); err != nil {
+				return nil, err
+			}
 		}
-		o.rows = append(o.rows, es)
+		o.rows = append(o.rows, values)
 	}
 	return o, nil
 }
@@ -226,7 +240,11 @@ func (o *valuesOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 	resetBatch(o.batch, n)
 	for i, row := range o.rows[o.at : o.at+n] {
 		for k, x := range row {
-			v, err := x.Eval(ctx, oneRow)
+			if x.expr == nil {
+				o.batch.Cols[k].Set(i, x.constant)
+				continue
+			}
+			v, err := x.expr.Eval(ctx, oneRow)
 			if err != nil {
 				return nil, err
 			}

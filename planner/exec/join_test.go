@@ -252,3 +252,37 @@ func TestLookupJoin(t *testing.T) {
 		}
 	}
 }
+
+func TestMergeJoin(t *testing.T) {
+	s := newStore(t)
+	for round := range 60 {
+		rng := rand.New(rand.NewSource(int64(round)))
+		keys := 1 + rng.Intn(2)
+		ts := repeat(types.Int8, 3)
+		order := func(rows []row) []row {
+			by := []sortBy{{0, false, false}, {1, false, false}}
+			return sortRows(rows, by[:keys]...)
+		}
+		below := []int{3, 30}[rng.Intn(2)]
+		lr, rr := order(randomInts(rng, rng.Intn(60), 3, below)), order(randomInts(rng, rng.Intn(60), 3, below))
+		l, r := s.values(ts, lr), s.values(ts, rr)
+		residual := rng.Intn(2) == 0
+		for _, kind := range []algebra.JoinKind{algebra.InnerJoin, algebra.LeftJoin, algebra.SemiJoin, algebra.AntiJoin} {
+			j := &MergeJoin{Props: joined(kind, l, r), Left: l, Right: r, Kind: kind, LeftKeys: l.Cols[:keys], RightKeys: r.Cols[:keys]}
+			if residual {
+				j.On = op("<", col(l, 2), col(r, 2))
+			}
+			want := joinRows(kind, lr, rr, 3, func(l, r row) truth {
+				is := yes
+				for k := range keys {
+					is = is.and(equalInts(l[k], r[k]))
+				}
+				if residual {
+					is = is.and(lessInts(l[2], r[2]))
+				}
+				return is
+			})
+			wantRows(t, fmt.Sprintf("round %d kind %d keys %d residual %v", round, kind, keys, residual), collect(t, s.ctx(), j), want)
+		}
+	}
+}

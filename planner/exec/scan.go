@@ -127,6 +127,9 @@ func (r *tableReader) take(ctx *Ctx, key, value []byte, row int) error {
 	if err != nil {
 		return err
 	}
+	if !r.decoder.NeedsValue() { // an entry is there if and only if its row is
+		return r.decoder.Decode(rowKey, nil, row)
+	}
 	prefix := r.codec.Prefix()
 	r.key = append(append(r.key[:0], prefix...), rowKey...)
 	found, ok, err := ctx.Reader.Get(ctx, r.key, r.columns)
@@ -316,6 +319,8 @@ type keyLookupOp struct {
 	batch  *types.Batch
 	buf    []byte
 	done   bool
+
+	removed int64
 }
 
 // Build implements Node.
@@ -370,11 +375,17 @@ func (o *keyLookupOp) Next(ctx *Ctx, _ int) (*types.Batch, error) {
 	}
 	if o.filter != nil {
 		rows, err := o.filter.Filter(ctx, o.batch)
-		if rows.N == 0 || err != nil {
+		if err != nil {
 			return nil, err
+		}
+		if rows.N == 0 {
+			o.removed++
+			return nil, nil
 		}
 	}
 	return o.batch, nil
 }
 
 func (o *keyLookupOp) Close() error { return nil }
+
+func (o *keyLookupOp) measure(s *Stats) { s.Removed = o.removed }

@@ -100,6 +100,10 @@ func keyPrefix(key []byte) uint64 {
 
 // add takes the rows of a batch.
 func (s *sorter) add(ctx *Ctx, b *types.Batch) error {
+	whole := s.limit == nil
+	if whole {
+		s.rows.Append(b)
+	}
 	for k := range b.N {
 		i := position(b.Rows, k)
 		from := len(s.arena)
@@ -115,7 +119,9 @@ func (s *sorter) add(ctx *Ctx, b *types.Batch) error {
 		}
 		s.entries = append(s.entries, sortEntry{prefix: keyPrefix(key), row: int32(len(s.ends))})
 		s.ends = append(s.ends, len(s.arena))
-		s.rows.AppendRow(b, i)
+		if !whole {
+			s.rows.AppendRow(b, i)
+		}
 	}
 	if s.keep < noLimit/2 && int64(len(s.entries)) > 2*s.keep+types.BatchRows {
 		s.truncate()

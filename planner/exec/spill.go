@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 
 	"holdfast/sql/errs"
 	"holdfast/sql/types"
@@ -48,6 +49,9 @@ func newRowFile(ctx *Ctx, layout *types.Layout) (*rowFile, error) {
 }
 
 func spillError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return errs.Wrap(err, errs.DiskFull, "could not write to a temporary file: %v", err)
+	}
 	return errs.Wrap(err, errs.IOError, "could not use a temporary file: %v", err)
 }
 
