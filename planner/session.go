@@ -35,10 +35,11 @@ type Session struct {
 	statements    map[string]*prepared
 	portals       map[string]*portal
 	tx            *transaction
-	rerunning     bool         // an implicit transaction is being run again: it starts on the newest state
-	single        bool         // the statement being run is a whole message: if it only reads, it needs no footprint
-	copyData      **copyKeeper // where the data of the COPY FROM being run is kept
-	floor         int64        // answers up to here have been sent for good
+	rerunning     bool              // an implicit transaction is being run again: it starts on the newest state
+	single        bool              // the statement being run is a whole message: if it only reads, it needs no footprint
+	copyData      **copyKeeper      // where the data of the COPY FROM being run is kept
+	namesOf       *catalog.Snapshot // whose objects settings.env finds by name
+	floor         int64             // answers up to here have been sent for good
 	statementTime int64
 	out           Output // of the running message, for notices
 	activity      atomic.Pointer[activity]
@@ -358,6 +359,10 @@ func (s functionSession) sequenceTable(seq types.OID) (*catalog.Table, error) {
 // functionContext is what functions run in.
 func (s *Session) functionContext(ctx context.Context) *funcs.Ctx {
 	s.settings.env.Now = functionSession{s}.TransactionTime()
+	if s.tx != nil && s.tx.snapshot != nil && (s.namesOf != s.tx.snapshot || s.settings.env.Names == nil) {
+		s.namesOf = s.tx.snapshot
+		s.settings.env.Names = s.namesOf.Directory(s.settings.path, databaseName)
+	}
 	return &funcs.Ctx{Context: ctx, Env: &s.settings.env, Session: functionSession{s}}
 }
 

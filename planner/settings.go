@@ -575,6 +575,7 @@ func (s *settings) derive() {
 	s.timeouts.idleInTransaction = time.Duration(number("idle_in_transaction_session_timeout")) * time.Millisecond
 	s.workMem = number("work_mem") * 1024
 	s.path = nil
+	s.env.Names = nil // looks names up along the path
 	names, _ := splitIdentifiers(text("search_path"))
 	for _, n := range names {
 		if n == "$user" {
