@@ -124,7 +124,11 @@ func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, 
 	}
 	s.tx.snapshot.Observe(s.tx.kv, pl.query.Tables...)
 	if len(p.lifted) > 0 {
-		params = append(params[:len(params):len(params)], p.lifted...)
+		lifted, err := s.liftedValues(p, pl)
+		if err != nil {
+			return nil, nil, err
+		}
+		params = append(params[:len(params):len(params)], lifted...)
 	}
 	run, err := pl.exec.Start(s.execContext(ctx, params))
 	if err != nil {

@@ -21,6 +21,8 @@ type prepared struct {
 	declared []*types.Type
 	lifted   []types.Datum // values of parameters that stand for literals of the text; they come last
 	liftedAt []bool
+	literals []parse.Literal // the same as found in input, the text as it came
+	input    string
 	template any           // identifies the parsed statement in the plan cache; nil: text does
 	position func(int) int // from a position in the template to one in the text; nil: the same
 	params   []*types.Type // as the client knows them

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"holdfast/kv"
 	"holdfast/sql/ast"
@@ -40,7 +41,7 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 	for i, st := range parsed.Statements {
 		p := &prepared{text: st.Text, stmt: st.Stmt}
 		if len(parsed.Statements) == 1 {
-			if err := s.liftedLiterals(p, &parsed); err != nil {
+			if err := s.liftedLiterals(p, text, &parsed); err != nil {
 				return err
 			}
 		}
@@ -98,14 +99,14 @@ func shift(err error, text string, offset int) error {
 }
 
 // liftedLiterals gives the parameters that stand for literals of the text their types and values.
-func (s *Session) liftedLiterals(p *prepared, parsed *parse.Parsed) error {
+func (s *Session) liftedLiterals(p *prepared, text string, parsed *parse.Parsed) error {
 	if len(parsed.Lifted) == 0 {
 		if parsed.Key != nil {
 			p.template = parsed.Key
 		}
 		return nil
 	}
-	p.template = parsed.Key
+	p.template, p.input, p.literals = parsed.Key, text, parsed.Lifted
 	found, template := *parsed, parsed.Statements[0].Text
 	p.position = func(n int) int { return found.Position(0, byteOffset(template, n-1)) }
 	first := parsed.Statements[0].NumParams
@@ -132,6 +133,30 @@ func byteOffset(text string, n int) int {
 		n--
 	}
 	return len(text)
+}
+
+// liftedValues are the values of the literals that were lifted out of a text. A string has got its type from
+// where it stands, and is read as that type.
+func (s *Session) liftedValues(p *prepared, pl *plan) ([]types.Datum, error) {
+	first := len(pl.query.Params) - len(p.lifted)
+	out := p.lifted
+	for i, v := range p.lifted {
+		t := pl.query.Params[first+i]
+		if p.declared[first+i] != types.Unknown || t == types.Text || t == types.Unknown {
+			continue
+		}
+		d, err := types.ParseText(t, types.NoTypmod, v.Str(), &s.settings.env)
+		if err != nil {
+			e := *errs.As(err)
+			e.Position = utf8.RuneCountInString(p.input[:p.literals[i].Position]) + 1
+			return nil, &e
+		}
+		if &out[0] == &p.lifted[0] {
+			out = append([]types.Datum(nil), p.lifted...)
+		}
+		out[i] = d
+	}
+	return out, nil
 }
 
 // literalValue is the type and value of a literal: Unknown for strings, whose type the context decides.
