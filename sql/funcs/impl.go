@@ -6,7 +6,7 @@ import "maps"
 func scalarFuncs() []kernels {
 	return []kernels{integerFuncs(), comparisonFuncs(), floatFuncs(), castFuncs(), numericFuncs(), stringFuncs(), encodingFuncs(),
 		formatFuncs(), likeFuncs(), regexFuncs(), arrayFuncs(), boolFuncs(), datetimeFuncs(), sessionFuncs(),
-		jsonTextFuncs(), jsonBuildFuncs(), jsonbFuncs()}
+		jsonTextFuncs(), numberPictureFuncs(), timePictureFuncs(), jsonBuildFuncs(), jsonbFuncs()}
 }
 
 func setReturning() setKernels {
