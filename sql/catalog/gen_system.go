@@ -97,8 +97,9 @@ func rows(ctx context.Context, conn *pgx.Conn) {
 			typanalyze::oid, typalign, typstorage, typnotnull, typbasetype, typtypmod, typndims, typcollation, typdefaultbin, typdefault, typacl
 			from pg_type where typnamespace = 11 and typrelid = 0 and typname !~ '^_pg_' order by oid`},
 		{"pg_description", `select objoid, classoid, objsubid, description from pg_description
-			where (classoid in ('pg_type'::regclass, 'pg_collation'::regclass, 'pg_language'::regclass) or classoid = 'pg_am'::regclass and objoid in (2, 403))
-			and (classoid <> 'pg_collation'::regclass or objoid < 1000) and (classoid <> 'pg_language'::regclass or objoid < 10000) order by classoid, objoid`},
+			where classoid in ('pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass)
+			or classoid = 'pg_collation'::regclass and objoid < 1000 or classoid = 'pg_language'::regclass and objoid < 10000
+			or classoid = 'pg_am'::regclass and objoid in (2, 403) order by classoid, objoid`},
 		{"pg_shdescription", "select objoid, classoid, description from pg_shdescription where objoid = 5"},
 		{"pg_get_keywords", "select * from pg_get_keywords() order by word"},
 		{"domains", `select t.oid, t.typarray, t.typname, t.typbasetype, t.typtypmod, t.typcollation from pg_type t

@@ -11,12 +11,14 @@ import (
 // OIDs of catalogs, as pg_description and pg_depend name them.
 const (
 	pgTypeOID           OID = 1247
+	pgProcOID           OID = 1255
 	pgClassOID          OID = 1259
 	pgAuthidOID         OID = 1260
 	pgDatabaseOID       OID = 1262
 	pgAttrdefOID        OID = 2604
 	pgConstraintOID     OID = 2606
 	pgNamespaceOID      OID = 2615
+	pgOperatorOID       OID = 2617
 	pgRewriteOID        OID = 2618
 	pgExtensionOID      OID = 3079
 	heapOID             OID = 2

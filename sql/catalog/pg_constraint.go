@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"slices"
+	"sync"
 
 	"holdfast/sql/funcs"
 	"holdfast/sql/types"
@@ -245,7 +246,36 @@ func (s *Snapshot) tableDependencies(t *Table, put func(dependency) bool) bool {
 	return ok
 }
 
-var builtinDescriptions = fixedRowsOf("pg_description")
+// builtinDescriptions are PostgreSQL's descriptions of what is built in. Those of functions and operators that
+// are not there are left out.
+var builtinDescriptions = sync.OnceValues(func() ([][]datum, error) {
+	rows, err := fixedRowsOf("pg_description")()
+	present := map[OID]bool{}
+	for _, o := range funcs.Operators() {
+		present[o.OID] = true
+	}
+	return slices.DeleteFunc(rows, func(r []datum) bool {
+		switch object := OID(r[0].Int()); OID(r[1].Int()) {
+		case pgProcOID:
+			return funcs.ByOID(object) == nil
+		case pgOperatorOID:
+			return !present[object]
+		}
+		return false
+	}), err
+})
+
+// describedObject is an object with its catalog.
+type describedObject struct{ object, class OID }
+
+var descriptionOf = sync.OnceValue(func() map[describedObject]string {
+	m := map[describedObject]string{}
+	rows, _ := builtinDescriptions()
+	for _, r := range rows {
+		m[describedObject{OID(r[0].Int()), OID(r[1].Int())}] = r[3].Str()
+	}
+	return m
+})
 
 func pgDescription(v *VirtualContext, filter VirtualFilter, emit func([]datum) bool) error {
 	builtin, err := builtinDescriptions()
@@ -340,13 +370,10 @@ func (s *Snapshot) comment(object, class OID, sub int16) string {
 			return a.Comment
 		}
 	}
-	rows, _ := builtinDescriptions()
-	for _, r := range rows {
-		if OID(r[0].Int()) == object && OID(r[1].Int()) == class && r[2].Int() == int64(sub) {
-			return r[3].Str()
-		}
+	if sub != 0 {
+		return ""
 	}
-	return ""
+	return descriptionOf()[describedObject{object, class}]
 }
 
 var builtinShared = fixedRowsOf("pg_shdescription")

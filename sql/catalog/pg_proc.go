@@ -14,6 +14,7 @@ func init() {
 	registerRows("pg_operator", pgOperator)
 	registerRows("pg_cast", pgCast)
 	registerRows("pg_aggregate", pgAggregate)
+	registerRows("pg_amop", pgAmop)
 }
 
 const (
@@ -21,7 +22,7 @@ const (
 	setRows              = 1000 // estimated rows of a set-returning function, PostgreSQL's default
 )
 
-// typeFunctions are the functions that pg_type refers to, which drivers look up there although nobody can call
+// typeFunctions are the functions that pg_type and pg_amproc refer to, which drivers look up there although nobody can call
 // most of them.
 var typeFunctions = sync.OnceValue(func() []*funcs.Func {
 	oids := []OID{enumIn, enumOut, enumRecv, enumSend, domainIn, domainRecv, arrayIn, arrayOut, arrayRecv, arraySend, arrayAnalyze, arraySubscript,
@@ -31,6 +32,10 @@ var typeFunctions = sync.OnceValue(func() []*funcs.Func {
 		for i := typeInputColumn; i <= typeAnalyzeColumn; i++ {
 			oids = append(oids, OID(r[i].Int()))
 		}
+	}
+	support, _ := fixedRowsOf("pg_amproc")()
+	for _, r := range support {
+		oids = append(oids, OID(r[len(r)-1].Int()))
 	}
 	slices.Sort(oids)
 	var list []*funcs.Func
@@ -220,4 +225,22 @@ func pgAggregate(_ *VirtualContext, filter VirtualFilter, emit func([]datum) boo
 		}
 	}
 	return nil
+}
+
+var operatorFamilies = fixedRowsOf("pg_amop")
+
+// pgAmop shows the members of operator families that are there.
+func pgAmop(_ *VirtualContext, filter VirtualFilter, emit func([]datum) bool) error {
+	const operator = 6
+	present := map[OID]bool{}
+	for _, o := range funcs.Operators() {
+		present[o.OID] = true
+	}
+	rows, err := operatorFamilies()
+	for _, r := range rows {
+		if present[OID(r[operator].Int())] && filter.accepts(r) && !emit(r) {
+			return nil
+		}
+	}
+	return err
 }
