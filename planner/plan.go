@@ -94,7 +94,7 @@ func (e *Engine) optimize(ctx context.Context, s *Session, q *algebra.Query, sna
 		pl.columns = make([]ResultColumn, len(q.Output))
 		for i, c := range q.Output {
 			d := q.Column(c.ID)
-			pl.columns[i] = ResultColumn{Name: c.Name, Type: d.Typ, Mod: d.M, Table: d.Table, Number: d.Number}
+			pl.columns[i] = ResultColumn{Name: c.Name, Type: d.Typ, Mod: d.M, Table: c.Table, Number: c.Number}
 			if d.Typ == types.Unknown {
 				pl.columns[i].Type = types.Text
 			}

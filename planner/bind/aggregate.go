@@ -326,9 +326,6 @@ func (g *grouping) in(e scalar, sub bool) scalar {
 				return out, true
 			}}
 			c.Rel = inner.RewriteRel(a.Rel)
-			if b.text != nil {
-				b.text.queries[&c] = b.text.queries[a]
-			}
 			return &c, true
 		}
 		return nil, false

@@ -152,7 +152,7 @@ func BindCondition(ctx context.Context, o Options, e ast.Expr) (c *Condition, er
 	v := s.condition(inAssertion, e)
 	c = &Condition{Expr: v, Query: b.q, DependsOn: b.dependencies()}
 	if o.Print {
-		c.Text = b.exprText(v, b.columnText)
+		c.Text = b.conditionText(v)
 	}
 	// The condition stands in for the root while WITH queries are put in their places.
 	b.q.Root = &algebra.Filter{Input: &algebra.Values{Rows: [][]scalar{{}}}, Cond: v}

@@ -64,7 +64,7 @@ func (s *scope) call(e *ast.FuncCall) scalar {
 		b.fail(e.Pos(), errs.WrongObjectType, "OVER specified, but %s is not a window function nor an aggregate function", name)
 	}
 	if f.Kind == 'w' && !windowing {
-		b.fail(e.Pos(), errs.WindowingError, "window function %s requires an OVER clause", name)
+		b.fail(e.Pos(), errs.WrongObjectType, "window function %s requires an OVER clause", name)
 	}
 	args, at := b.callArgs(m, args, e.Pos())
 	c := &algebra.Call{T: noMod(m.Result), Func: f, Args: args, VariadicAt: at, Pos: b.textPos(e.Pos())}

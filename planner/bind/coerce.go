@@ -28,7 +28,7 @@ func (b *binder) canConvert(e scalar, to *types.Type, ctx funcs.CastContext) boo
 
 // convert converts a value to a type with a modifier in a context; false if there is no way to.
 func (b *binder) convert(e scalar, to *types.Type, mod int32, ctx funcs.CastContext, pos int) (scalar, bool) {
-	if to == types.Any {
+	if to == types.Any || to == types.Unknown {
 		return e, true
 	}
 	explicit := ctx == funcs.CastExplicit

@@ -5,6 +5,7 @@ import (
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
+	"holdfast/sql/types"
 )
 
 // ON CONFLICT.
@@ -120,7 +121,7 @@ func (s *scope) arbiters(c *ast.OnConflict, w *writeTarget) []*catalog.Index {
 			}
 			return []*catalog.Index{x}
 		}
-		b.fail(c.Pos(), errs.UndefinedObject, "constraint %s for table %s does not exist", quoted(c.Constraint), quoted(t.Name))
+		b.fail(-1, errs.UndefinedObject, "constraint %s for table %s does not exist", quoted(c.Constraint), quoted(t.Name))
 	}
 	if len(c.Target) == 0 {
 		return nil
@@ -140,7 +141,7 @@ func (s *scope) arbiters(c *ast.OnConflict, w *writeTarget) []*catalog.Index {
 			if elem.NullsFirst != nil {
 				what = "NULLS FIRST/LAST"
 			}
-			b.fail(c.Pos(), errs.InvalidColumnReference, "%s is not allowed in ON CONFLICT clause", what)
+			b.fail(elem.Pos()-1, errs.InvalidColumnReference, "%s is not allowed in ON CONFLICT clause", what)
 		}
 		if len(elem.Collation) > 0 {
 			b.checkCollation(elem.Collation, elem.Pos())
@@ -228,7 +229,7 @@ func (b *binder) arbitrates(x *catalog.Index, columns map[int16]bool, exprs []sc
 	for _, p := range conjuncts(b.storedExpr(x.Predicate, row, inIndexPredicate, nil)) {
 		found := false
 		for _, g := range given {
-			found = found || algebra.Equal(p, g)
+			found = found || implies(g, p)
 		}
 		if !found {
 			return false
@@ -252,6 +253,42 @@ func (b *binder) storedKey(text string, row *source) scalar {
 		out = b.known(s.exprIn(inIndexExpr, e))
 	})
 	return out
+}
+
+// implies reports whether a condition that is true makes another one true: it is the same, or a comparison of
+// the same expression with a constant that leaves less room, or a comparison where IS NOT NULL is asked for.
+func implies(given, wanted scalar) bool {
+	if algebra.Equal(given, wanted) {
+		return true
+	}
+	g, ok := given.(*algebra.Call)
+	if !ok || len(g.Args) != 2 {
+		return false
+	}
+	if n, ok := wanted.(*algebra.IsNull); ok && n.Not {
+		return g.Func.Strict && g.Op != "" && (algebra.Equal(g.Args[0], n.Arg) || algebra.Equal(g.Args[1], n.Arg))
+	}
+	w, ok := wanted.(*algebra.Call)
+	if !ok || len(w.Args) != 2 || !algebra.Equal(g.Args[0], w.Args[0]) {
+		return false
+	}
+	have, ok1 := g.Args[1].(*algebra.Const)
+	want, ok2 := w.Args[1].(*algebra.Const)
+	if !ok1 || !ok2 || have.Typ != want.Typ || have.Value.IsNull() || want.Value.IsNull() || !types.HasKey(have.Typ) {
+		return false
+	}
+	c := types.Compare(have.Typ, have.Value, want.Value)
+	switch w.Op {
+	case "<":
+		return c < 0 && (g.Op == "<=" || g.Op == "=") || c <= 0 && g.Op == "<"
+	case "<=":
+		return c <= 0 && (g.Op == "<" || g.Op == "<=" || g.Op == "=")
+	case ">":
+		return c > 0 && (g.Op == ">=" || g.Op == "=") || c >= 0 && g.Op == ">"
+	case ">=":
+		return c >= 0 && (g.Op == ">" || g.Op == ">=" || g.Op == "=")
+	}
+	return false
 }
 
 func conjuncts(e scalar) []scalar {

@@ -412,7 +412,7 @@ func (s *scope) in_(e *ast.In) scalar {
 			for i, x := range plain {
 				arr.Elems = append(arr.Elems, b.toCommon(x, elem, "IN", plainAt[i]))
 			}
-			parts = append(parts, b.anyAllOf("", name, left, arr, e.Not, e.Pos()))
+			parts = append(parts, b.anyAllOf("", name, left, b.fold(arr), e.Not, e.Pos()))
 			plain = nil
 		}
 	}

@@ -79,7 +79,7 @@ func (s *scope) minMax(e *ast.MinMax) scalar {
 	}
 	args, t := s.alike(e.Args, what)
 	if _, err := funcs.OrderingOperator(t); err != nil {
-		s.b.bail(e.Pos(), errs.New(errs.UndefinedFunction, "could not identify a comparison function for type %s", t))
+		s.b.bail(-1, errs.New(errs.UndefinedFunction, "could not identify a comparison function for type %s", t))
 	}
 	return &algebra.MinMax{T: typeOf(t, commonMod(args, t)), Least: e.Least, Args: args}
 }
@@ -148,7 +148,7 @@ func (s *scope) array(e *ast.Array, want *types.Type, mod int32, ctx funcs.CastC
 		}
 		elems[i] = out
 	}
-	return &algebra.ArrayCtor{T: noMod(typ), Elems: elems}
+	return b.fold(&algebra.ArrayCtor{T: noMod(typ), Elems: elems})
 }
 
 // subscript binds a[i] and a[l:u], several dimensions at once.

@@ -120,7 +120,22 @@ func (s *scope) subqueryFields(e *ast.Subquery, n int) []scalar {
 	if len(q.cols) < n {
 		b.fail(e.Pos(), errs.SyntaxError, "subquery has too few columns")
 	}
-	return b.recordOf(q, s)
+	return s.columnQueries(e.Query, q)
+}
+
+// columnQueries makes of a query with several columns one for each of them. q is the query bound once.
+func (s *scope) columnQueries(query *ast.Select, q *result) []scalar {
+	b := s.b
+	out := make([]scalar, len(q.cols))
+	for i := range out {
+		if i > 0 {
+			q = s.nested(query)
+		}
+		id := q.cols[i].id
+		p := &algebra.Project{Input: q.rel, Items: []algebra.Item{{ID: id, Expr: b.col(id, -1)}}}
+		out[i] = b.note(&algebra.Subquery{T: b.q.Column(id).T, Kind: algebra.ScalarSubquery, Rel: p}, q)
+	}
+	return out
 }
 
 // recordOf makes one row value of the only row of a query, and gives its fields. All NULL if there is no row.

@@ -184,11 +184,6 @@ func (s *scope) field(e *ast.Field) scalar {
 		b.fail(pos, errs.UndefinedColumn, "column %s not found in data type %s", quoted(e.Name), t)
 	case t == types.RecordType:
 		b.fail(pos, errs.UndefinedColumn, "could not identify column %s in record data type", quoted(e.Name))
-	case isUnknown(arg):
-		if p, ok := arg.(*algebra.Param); ok {
-			b.bail(-1, indeterminate(p.Number))
-		}
-		fallthrough
 	default:
 		b.fail(pos, errs.WrongObjectType, "column notation .%s applied to type %s, which is not a composite type", e.Name, t)
 	}

@@ -23,6 +23,18 @@ func (b *binder) fold(e scalar) scalar {
 		return b.evaluate(e, e.Args, func(args []*types.Vec, out *types.Vec) error {
 			return funcs.EvalStrict(e.Func, b.fctx, args, types.Rows{N: 1}, out)
 		})
+	case *algebra.ArrayCtor:
+		if !allConst(e.Elems) {
+			return e
+		}
+		elems := make([]types.Datum, len(e.Elems))
+		for i, x := range e.Elems {
+			if x.Type().IsArray() {
+				return e
+			}
+			elems[i] = x.(*algebra.Const).Value
+		}
+		return &algebra.Const{T: e.T, Value: types.NewAny(types.NewSlice(e.Typ.Elem, elems))}
 	case *algebra.Cast:
 		c, ok := e.Arg.(*algebra.Const)
 		if !ok {

@@ -89,6 +89,9 @@ func (s *scope) fromItem(item ast.TableExpr) (algebra.Rel, []*source) {
 	default:
 		s.b.unsupported(item.Pos(), "this item in FROM")
 	}
+	if s.b.text != nil {
+		s.b.text.sources[item] = src
+	}
 	return rel, []*source{src}
 }
 
@@ -97,7 +100,7 @@ func (s *scope) add(src *source, alias *ast.Alias, kind string) *source {
 	src.owner = s
 	src.relVisible, src.colsVisible = src.name != "", true
 	if alias != nil {
-		src.alias = true
+		src.alias, src.aliasColumns = true, len(alias.Columns) > 0
 		s.b.renameColumns(src, alias, kind)
 	}
 	s.all = append(s.all, src)
@@ -285,7 +288,8 @@ func (s *scope) joinRef(j *ast.Join) (algebra.Rel, []*source) {
 	}
 	s.add(out, j.Alias, "join expression")
 	if b.text != nil {
-		b.text.joins[j] = &joinText{on: on, using: using, sources: append(append([]*source(nil), ls...), rs...)}
+		b.text.joins[j] = &joinText{on: on, using: using}
+		b.text.sources[j] = out
 	}
 	if j.Alias != nil {
 		out.relVisible = true

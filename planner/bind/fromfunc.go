@@ -30,12 +30,14 @@ func (s *scope) funcRef(f *ast.FuncRef) (algebra.Rel, *source) {
 	}
 	scan := &algebra.FuncScan{Alias: name}
 	src := &source{name: name, function: true}
-	old, oldClause := s.lateralActive, s.clause
-	s.lateralActive, s.clause = true, inFromFunction
+	old, oldClause, oldLateral := s.lateralActive, s.clause, b.lateral
+	s.lateralActive, s.clause, b.lateral = true, inFromFunction, false
 	for _, call := range calls {
 		s.funcCall(scan, src, call, f, alias, len(calls))
 	}
 	s.lateralActive, s.clause = old, oldClause
+	src.lateral = b.lateral
+	b.lateral = b.lateral || oldLateral
 	if f.Ordinality {
 		scan.Ordinality = s.funcColumn(src, "ordinality", noMod(types.Int8))
 	}
@@ -98,9 +100,7 @@ func (s *scope) funcCall(scan *algebra.FuncScan, src *source, call ast.Expr, f *
 		src.whole = t
 	}
 	scan.Calls = append(scan.Calls, fc)
-	if b.text != nil {
-		b.text.calls[call] = e
-	}
+	src.calls = append(src.calls, fc.Call)
 }
 
 func (s *scope) funcColumn(src *source, name string, t algebra.T) algebra.ColID {

@@ -85,10 +85,10 @@ func (s *scope) insertColumns(w *writeTarget, list []*ast.InsertColumn) []*write
 	b := s.b
 	var out []*writeColumn
 	for _, n := range list {
+		c := w.column(b, n.Name, n.Pos())
 		if n.Indirection {
 			b.unsupported(n.Pos(), "assignment to part of column %s", quoted(n.Name))
 		}
-		c := w.column(b, n.Name, n.Pos())
 		for _, other := range out {
 			if other == c {
 				b.fail(n.Pos(), errs.DuplicateColumn, "column %s specified more than once", quoted(n.Name))

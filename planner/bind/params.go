@@ -47,6 +47,20 @@ func (b *binder) typeParam(p *algebra.Param, t *types.Type) algebra.Scalar {
 	return &algebra.Param{T: noMod(t), Number: p.Number, Place: p.Place}
 }
 
+// forget drops an expression in favour of an equal one: its parameters need no type of their own.
+func (b *binder) forget(e scalar) {
+	if len(b.open) == 0 {
+		return
+	}
+	v := algebra.Visitor{Scalar: func(a scalar) bool {
+		if p, ok := a.(*algebra.Param); ok {
+			delete(b.open, p)
+		}
+		return true
+	}}
+	v.VisitScalar(e)
+}
+
 // lifted reports whether a parameter stands for a literal.
 func (b *binder) lifted(n int) bool { return n <= len(b.o.Lifted) && b.o.Lifted[n-1] }
 

@@ -46,7 +46,12 @@ type source struct {
 	join     bool
 	cte      bool
 	function bool
-	query    *result // of a query in FROM
+	// For printing: the calls of functions in FROM, whether they refer to items before, whether columns
+	// were renamed.
+	calls        []scalar
+	lateral      bool
+	aliasColumns bool
+	query        *result // of a query in FROM
 
 	// What PostgreSQL calls the visibility of a namespace item.
 	relVisible, colsVisible bool

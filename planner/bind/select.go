@@ -54,6 +54,7 @@ type selecting struct {
 	on      []*target // DISTINCT ON
 	where   scalar
 	having  scalar
+	specs   []*windowSpec // of the WINDOW clause
 	count   scalar
 	offset  scalar
 	rel     algebra.Rel
@@ -86,6 +87,9 @@ func (b *binder) selectStmt(q *ast.Select, parent *scope, locks []*ast.Locking, 
 		r = s.valuesQuery(q, resolve)
 	default:
 		r = s.plainSelect(q, resolve)
+	}
+	if b.text != nil {
+		s.withText(r.text, q.With)
 	}
 	return r
 }
@@ -283,7 +287,7 @@ func (x *selecting) build() *result {
 	if x.where != nil {
 		rel = &algebra.Filter{Input: rel, Cond: x.where}
 	}
-	if len(x.aggs) > 0 || x.groupBy || x.having != nil {
+	if (len(x.aggs) > 0 || x.groupBy || x.having != nil) && b.text == nil {
 		rel = x.aggregated(rel)
 	}
 	rel = x.windowed(rel)

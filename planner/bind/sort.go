@@ -121,6 +121,7 @@ func (x *selecting) findTarget(e ast.Expr, c clause) *target {
 	expr := x.exprIn(c, e)
 	for _, t := range x.targets {
 		if algebra.Equal(t.expr, expr) { // also random(): PostgreSQL takes the two for one
+			b.forget(expr)
 			return t
 		}
 	}

@@ -122,7 +122,7 @@ func (s *scope) setClauses(w *writeTarget, list []*ast.SetClause, p *algebra.Pro
 		case *ast.Row:
 			fields := v.Fields
 			if len(fields) != len(set.Columns) {
-				b.fail(set.Columns[0].Pos(), errs.SyntaxError, "number of columns does not match number of values")
+				b.fail(v.Pos(), errs.SyntaxError, "number of columns does not match number of values")
 			}
 			for i, n := range set.Columns {
 				s.setColumn(w, out, n, fields[i], nil)
@@ -136,8 +136,11 @@ func (s *scope) setClauses(w *writeTarget, list []*ast.SetClause, p *algebra.Pro
 			if len(q.cols) != len(set.Columns) {
 				b.fail(v.Pos(), errs.SyntaxError, "number of columns does not match number of values")
 			}
-			fields := b.recordOf(q, s)
-			if p != nil {
+			var fields []scalar
+			if p == nil {
+				fields = s.columnQueries(v.Query, q)
+			} else {
+				fields = b.recordOf(q, s)
 				row := fields[0].(*algebra.FieldOf).Arg
 				c := b.compute(s, p, "row", row)
 				for i, f := range fields {
@@ -161,10 +164,10 @@ func multiSource() error {
 // setColumn binds one assignment; value is its value if it is bound already.
 func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, n *ast.InsertColumn, e ast.Expr, value scalar) {
 	b := s.b
+	c := w.column(b, n.Name, n.Pos())
 	if n.Indirection {
 		b.unsupported(n.Pos(), "assignment to part of column %s", quoted(n.Name))
 	}
-	c := w.column(b, n.Name, n.Pos())
 	_, isDefault := e.(*ast.Default)
 	if value == nil && !isDefault {
 		value = s.expr(e)
@@ -178,7 +181,7 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, n
 		out[c.base] = m
 	}
 	if _, twice := m[c.column.Number]; twice {
-		b.fail(n.Pos(), errs.SyntaxError, "multiple assignments to same column %s", quoted(n.Name))
+		b.fail(-1, errs.SyntaxError, "multiple assignments to same column %s", quoted(n.Name))
 	}
 	if isDefault {
 		if c.column.Generated == "" {

@@ -78,6 +78,7 @@ func (x *selecting) bindWindows() {
 		spec := x.windowSpec(def, named)
 		spec.name = def.Name
 		named[def.Name] = spec
+		x.specs = append(x.specs, spec)
 	}
 	for i := 0; i < len(x.windows); i++ {
 		w := x.windows[i]

@@ -236,13 +236,13 @@ func (s *scope) recursive(out *cte, q *ast.Select) bool {
 	}
 	switch {
 	case len(q.OrderBy) > 0:
-		b.unsupported(q.OrderBy[0].Pos(), "ORDER BY in a recursive query")
+		b.fail(q.OrderBy[0].Pos(), errs.FeatureNotSupported, "ORDER BY in a recursive query is not implemented")
 	case q.Offset != nil:
-		b.unsupported(q.Offset.Pos(), "OFFSET in a recursive query")
+		b.fail(q.Offset.Pos(), errs.FeatureNotSupported, "OFFSET in a recursive query is not implemented")
 	case q.Limit != nil:
-		b.unsupported(q.Limit.Pos(), "LIMIT in a recursive query")
+		b.fail(q.Limit.Pos(), errs.FeatureNotSupported, "LIMIT in a recursive query is not implemented")
 	case len(q.Locking) > 0:
-		b.unsupported(-1, "FOR UPDATE/SHARE in a recursive query")
+		b.fail(-1, errs.FeatureNotSupported, "FOR UPDATE/SHARE in a recursive query is not implemented")
 	}
 	if len(step.cols) != len(base.cols) {
 		b.fail(pos, errs.SyntaxError, "each UNION query must have the same number of columns")
@@ -253,7 +253,7 @@ func (s *scope) recursive(out *cte, q *ast.Select) bool {
 		step.retype(b, i, want.Typ, "UNION")
 		have := b.q.Column(c.id).T
 		if have.Typ != want.Typ || have.M != want.M && want.M >= 0 {
-			b.bail(c.pos, errs.New(errs.DatatypeMismatch, "recursive query %s column %d has type %s in non-recursive term but type %s overall",
+			b.bail(base.cols[i].pos, errs.New(errs.DatatypeMismatch, "recursive query %s column %d has type %s in non-recursive term but type %s overall",
 				quoted(out.name), i+1, want.Typ, have.Typ).WithHint("Cast the output of the non-recursive term to the correct type."))
 		}
 	}
