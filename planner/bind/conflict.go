@@ -5,6 +5,7 @@ import (
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
+	"holdfast/sql/funcs"
 	"holdfast/sql/types"
 )
 
@@ -274,7 +275,7 @@ func implies(given, wanted scalar) bool {
 	}
 	have, ok1 := g.Args[1].(*algebra.Const)
 	want, ok2 := w.Args[1].(*algebra.Const)
-	if !ok1 || !ok2 || have.Typ != want.Typ || have.Value.IsNull() || want.Value.IsNull() || !types.HasKey(have.Typ) {
+	if !ok1 || !ok2 || have.Typ != want.Typ || have.Value.IsNull() || want.Value.IsNull() || !ordered(have.Typ) {
 		return false
 	}
 	c := types.Compare(have.Typ, have.Value, want.Value)
@@ -300,4 +301,10 @@ func conjuncts(e scalar) []scalar {
 		return out
 	}
 	return []scalar{e}
+}
+
+// ordered reports whether a type has an order.
+func ordered(t *types.Type) bool {
+	_, err := funcs.OrderingOperator(t)
+	return err == nil
 }

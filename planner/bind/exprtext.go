@@ -20,6 +20,9 @@ type printer struct {
 	buf    []byte
 	pretty bool
 	column func(algebra.ColID) string
+	// plain reports whether a column is one, and does not stand for an aggregate or the like; nil: all are.
+	plain  func(algebra.ColID) bool
+	bare   func(algebra.ColID) string // the name without that of the table
 	typ    func(t *types.Type, mod int32) string
 	table  func(*catalog.Table) string
 	env    *types.Env
@@ -453,16 +456,16 @@ func (p *printer) sqlForm(e *algebra.Call) bool {
 		}
 		return c.Value.Str()
 	}
-	arg := func(i int) { p.expr(e.Args[i], true) }
+	arg := func(i int) { p.expr(e.Args[i], false) }
 	switch e.Func.Name {
 	case "timezone":
 		if len(e.Args) != 2 {
 			return false
 		}
 		p.s("(")
-		p.operand(e.Args[1], true, e)
+		p.operand(e.Args[1], false, e)
 		p.s(" AT TIME ZONE ")
-		p.operand(e.Args[0], true, e)
+		p.operand(e.Args[0], false, e)
 		p.s(")")
 	case "extract":
 		p.s("EXTRACT(", word(e.Args[0]), " FROM ")
@@ -691,6 +694,6 @@ func (p *printer) subquery(e *algebra.Subquery) {
 	default:
 		closing = ")"
 	}
-	p.query(q, p.level)
+	p.query(q, p.level, false)
 	p.s(closing)
 }

@@ -385,6 +385,9 @@ func (s *scope) using(kind ast.JoinKind, names []string, lcols, rcols []*column)
 			pick(rc, r, rx)
 		case ast.FullJoin:
 			m.expr = &algebra.Coalesce{T: typeOf(t, commonMod([]scalar{lx, rx}, t)), Args: []scalar{lx, rx}}
+			if b.text != nil { // printed by its name
+				m.expr = b.col(b.newCol(algebra.Column{Name: name, T: typeOf(t, m.expr.Mod())}, colInfo{scope: s}), -1)
+			}
 		case ast.InnerJoin:
 			if l != lx && r == rx {
 				pick(rc, r, rx)

@@ -180,13 +180,13 @@ func viewText(ctx context.Context, o Options, s *ast.Select, columns []string) (
 	}
 	p := b.printer(nil)
 	p.table = func(t *catalog.Table) string { return b.o.Snapshot.QualifiedName(t.OID, nil) }
-	p.column = p.queryColumn(b)
-	p.query(r.text, 0)
+	p.queryColumns(b)
+	p.query(r.text, 0, true)
 	v := b.printer(o.SearchPath)
 	v.pretty = true
 	v.table = func(t *catalog.Table) string { return b.o.Snapshot.QualifiedName(t.OID, o.SearchPath) }
-	v.column = v.queryColumn(b)
-	v.query(r.text, 0)
+	v.queryColumns(b)
+	v.query(r.text, 0, true)
 	return strings.TrimSpace(p.String()), v.String() + ";"
 }
 
@@ -194,7 +194,7 @@ func viewText(ctx context.Context, o Options, s *ast.Select, columns []string) (
 func (b *binder) conditionText(e scalar) string {
 	p := b.printer(nil)
 	p.table = func(t *catalog.Table) string { return b.o.Snapshot.QualifiedName(t.OID, nil) }
-	p.column = p.queryColumn(b)
+	p.queryColumns(b)
 	p.expr(e, false)
 	return strings.TrimSpace(p.String())
 }
@@ -254,9 +254,19 @@ func (p *printer) nameSources(sources []*source) {
 	}
 }
 
-// queryColumn prints columns as name.column, and what stands for an aggregate or window function as that.
-func (p *printer) queryColumn(b *binder) func(algebra.ColID) string {
-	return func(id algebra.ColID) string {
+// queryColumns has columns printed as name.column, and what stands for an aggregate or window function as that.
+func (p *printer) queryColumns(b *binder) {
+	p.plain = func(id algebra.ColID) bool {
+		k := b.info(id).kind
+		return k == fromCol || k == outputCol
+	}
+	p.bare = func(id algebra.ColID) string {
+		if src := b.info(id).src; src != nil {
+			return types.QuoteIdentifier(src.columnName(b, id))
+		}
+		return types.QuoteIdentifier(b.q.Column(id).Name)
+	}
+	p.column = func(id algebra.ColID) string {
 		info := b.info(id)
 		inner := *p
 		inner.buf = nil
@@ -390,6 +400,12 @@ func (p *printer) sortExpr(e scalar) {
 		}
 		return
 	case *algebra.Col:
+		if !p.isColumn(x.ID) {
+			p.s("(")
+			p.expr(e, true)
+			p.s(")")
+			return
+		}
 		p.expr(e, true)
 		return
 	}
@@ -424,15 +440,16 @@ func (p *printer) orderKey(o orderText) {
 }
 
 // query prints a query that begins at a level of indentation.
-func (p *printer) query(q *queryText, level int) {
+// visible tells whether the names of its columns show.
+func (p *printer) query(q *queryText, level int, visible bool) {
 	old, names := p.level, p.names
 	p.level = level
 	p.nameSources(q.sources)
 	p.withClause(q)
 	if q.op != "" {
-		p.setTree(q)
+		p.setTree(q, visible)
 	} else {
-		p.basic(q)
+		p.basic(q, visible)
 	}
 	for i, o := range q.order {
 		if i == 0 {
@@ -450,23 +467,33 @@ func (p *printer) query(q *queryText, level int) {
 		p.limit(q)
 	}
 	for _, l := range q.locking {
-		p.keyword(" FOR "+strings.ToUpper(l.Strength), -indentStd, indentStd, 0)
-		for i, of := range l.Of {
-			if i == 0 {
-				p.s(" OF ")
-			} else {
-				p.s(", ")
-			}
-			p.s(types.QuoteIdentifier(of.Name))
+		p.locking(q, l)
+	}
+	p.level, p.names = old, names
+}
+
+// locking prints FOR UPDATE for each table it applies to.
+func (p *printer) locking(q *queryText, l *ast.Locking) {
+	for _, src := range q.sources {
+		applies := len(l.Of) == 0 && !src.join && !src.function && !src.cte
+		for _, of := range l.Of {
+			applies = applies || of.Name == src.name
 		}
+		if !applies {
+			continue
+		}
+		name, _ := p.names.of(src)
+		p.keyword(" FOR "+strings.ToUpper(l.Strength)+" OF "+types.QuoteIdentifier(name), -indentStd, indentStd, 0)
 		if l.NoWait {
 			p.s(" NOWAIT")
 		} else if l.SkipLocked {
 			p.s(" SKIP LOCKED")
 		}
 	}
-	p.level, p.names = old, names
 }
+
+// isColumn reports whether a ColID is printed as a column.
+func (p *printer) isColumn(id algebra.ColID) bool { return p.plain == nil || p.plain(id) }
 
 func (p *printer) limit(q *queryText) {
 	if q.ties {
@@ -506,7 +533,7 @@ func (p *printer) withClause(q *queryText) {
 		p.s("(")
 		p.keyword("", 0, 0, 0)
 		if c.query != nil {
-			p.query(c.query, p.level)
+			p.query(c.query, p.level, true)
 		}
 		p.keyword("", 0, 0, 0)
 		p.s(")")
@@ -531,7 +558,7 @@ func (p *printer) nameList(names []string) {
 	}
 }
 
-func (p *printer) setTree(q *queryText) {
+func (p *printer) setTree(q *queryText, visible bool) {
 	need := q.left.nested() && (q.left.op != q.op || q.left.all != q.all)
 	indent := 0
 	if need {
@@ -539,7 +566,7 @@ func (p *printer) setTree(q *queryText) {
 		p.s("(")
 		p.keyword("", indent, 0, 0)
 	}
-	p.setSide(q.left)
+	p.setSide(q.left, visible)
 	if need {
 		p.keyword(") ", -indent, 0, 0)
 	} else {
@@ -555,23 +582,23 @@ func (p *printer) setTree(q *queryText) {
 		indent = indentStd
 	}
 	p.keyword("", indent, 0, 0)
-	p.setSide(q.right)
+	p.setSide(q.right, false)
 	p.level -= indent
 	if need {
 		p.keyword(")", 0, 0, 0)
 	}
 }
 
-func (p *printer) setSide(q *queryText) {
+func (p *printer) setSide(q *queryText, visible bool) {
 	if q.nested() {
-		p.setTree(q)
+		p.setTree(q, visible)
 		return
 	}
 	need := q.bracketed()
 	if need {
 		p.s("(")
 	}
-	p.query(q, p.level)
+	p.query(q, p.level, visible)
 	if need {
 		p.s(")")
 	}
@@ -584,7 +611,7 @@ func (q *queryText) bracketed() bool {
 	return len(q.with) > 0 || len(q.order) > 0 || q.limit != nil || q.offset != nil || len(q.locking) > 0
 }
 
-func (p *printer) basic(q *queryText) {
+func (p *printer) basic(q *queryText, visible bool) {
 	p.level += indentStd
 	p.s(" ")
 	if q.values != nil {
@@ -619,7 +646,7 @@ func (p *printer) basic(q *queryText) {
 			p.s(")")
 		}
 	}
-	p.targetList(q)
+	p.targetList(q, visible)
 	for i, t := range q.from {
 		if i == 0 {
 			p.keyword(" FROM ", -indentStd, indentStd, 2)
@@ -671,7 +698,7 @@ func (p *printer) wrapped(f func()) {
 	p.buf = append(p.buf, item...)
 }
 
-func (p *printer) targetList(q *queryText) {
+func (p *printer) targetList(q *queryText, visible bool) {
 	sep := " "
 	first := true
 	for _, t := range q.targets {
@@ -682,19 +709,12 @@ func (p *printer) targetList(q *queryText) {
 		sep = ", "
 		item := func() {
 			shown := ""
-			if c, ok := t.plain.(*algebra.Col); ok {
-				text := p.column(c.ID)
-				p.s(text)
-				if i := strings.LastIndexByte(text, '.'); i >= 0 {
-					shown = text[i+1:]
-				} else {
-					shown = text
-				}
-				if strings.ContainsAny(text, "( ") && !strings.HasSuffix(text, `"`) {
-					shown = ""
-				}
-			} else {
-				p.expr(t.plain, true)
+			if !visible {
+				shown = `"?column?"`
+			}
+			p.expr(t.plain, true)
+			if c, ok := t.plain.(*algebra.Col); ok && p.isColumn(c.ID) {
+				shown = p.bare(c.ID)
 			}
 			if name := types.QuoteIdentifier(t.name); name != shown {
 				p.s(" AS ", name)
@@ -745,7 +765,7 @@ func (p *printer) tableExpr(t ast.TableExpr) {
 			p.s("LATERAL ")
 		}
 		p.s("(")
-		p.query(src.query.text, p.level)
+		p.query(src.query.text, p.level, true)
 		p.s(")")
 		if t.Alias != nil && len(t.Alias.Columns) > 0 {
 			p.sourceName(src)

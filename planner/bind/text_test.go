@@ -77,8 +77,14 @@ func (s *schema) text(kind, table, input string) string {
 			if err != nil {
 				return "AGAIN " + describe(err) + text
 			}
-			if again.Query != v.Query {
-				return "NOT THE SAME:\n" + v.Query + "\n" + again.Query
+			list, err = parse.Parse(again.Query)
+			if err != nil {
+				return describe(err) + text
+			}
+			o.SearchPath = nil
+			_, third, err := BindView(ctx, o, list[0].Stmt.(*ast.Select), nil)
+			if err != nil || third.Query != again.Query {
+				return "NOT THE SAME:\n" + again.Query + "\n" + third.Query
 			}
 		}
 		return v.Source + "\n"
@@ -114,12 +120,16 @@ func (s *schema) text(kind, table, input string) string {
 	if e, err = parse.ParseExpr(text); err != nil {
 		return describe(err) + text
 	}
+	// A list of varchar literals is converted as a whole, and when it is read again element by element.
 	again, err := bind(e)
+	if err == nil {
+		e, err = parse.ParseExpr(again)
+	}
 	if err != nil {
 		return "AGAIN " + describe(err) + text
 	}
-	if again != text {
-		return "NOT THE SAME:\n" + text + "\n" + again + "\n"
+	if third, err := bind(e); err != nil || third != again {
+		return "NOT THE SAME:\n" + again + "\n" + third + "\n"
 	}
 	return text + "\n"
 }
@@ -146,6 +156,9 @@ func askText(ctx context.Context, conn *pgconn.PgConn, kind, table, input string
 	r, err := conn.Exec(ctx, get).ReadAll()
 	if err != nil {
 		return recorded(err)
+	}
+	if len(r) == 0 || len(r[0].Rows) == 0 {
+		return "nothing\n"
 	}
 	return strings.TrimRight(string(r[0].Rows[0][0]), "\n") + "\n"
 }
