@@ -119,6 +119,8 @@ func TestSystemFunctions(t *testing.T) {
 		{outside, 1215, []any{mood.OID, "pg_type"}, "mm"},
 		{outside, 1215, []any{16, "pg_type"}, "boolean, 'true'/'false'"},
 		{outside, 1215, []any{999, "nope"}, "NULL"},
+		{outside, 1215, []any{870, "pg_proc"}, "lowercase"},
+		{outside, 1215, []any{514, "pg_operator"}, "multiply"},
 		{outside, 1216, []any{rel("t"), 2}, "col a"},
 		{outside, 1216, []any{rel("t"), 1}, "NULL"},
 		{outside, 2079, []any{rel("t")}, "f"},

@@ -83,9 +83,9 @@ var system = sync.OnceValue(func() *systemObjects {
 		rows:          map[string]string{},
 		composite:     map[OID]*types.Type{},
 	}
-	for _, part := range strings.Split(systemRows, "* ")[1:] {
+	for _, part := range strings.Split("\n"+systemRows, "\n* ")[1:] {
 		if name, rows, ok := strings.Cut(part, "\n"); ok {
-			s.rows[name] = rows
+			s.rows[name] = strings.TrimSuffix(rows, "\n") + "\n"
 		}
 	}
 	for line := range strings.Lines(systemRelations) {
