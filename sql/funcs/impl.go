@@ -16,5 +16,3 @@ func setReturning() setKernels {
 	}
 	return all
 }
-
-func ioKernel(f *Func) Kernel { return nil }
