@@ -414,6 +414,7 @@ type settings struct {
 	env      types.Env // derived
 	timeouts struct{ statement, lock, idle, idleInTransaction time.Duration }
 	workMem  int64 // bytes
+	readOnly bool  // default_transaction_read_only
 	path     []string
 	reported map[string]string
 }
@@ -574,6 +575,7 @@ func (s *settings) derive() {
 	s.timeouts.idle = time.Duration(number("idle_session_timeout")) * time.Millisecond
 	s.timeouts.idleInTransaction = time.Duration(number("idle_in_transaction_session_timeout")) * time.Millisecond
 	s.workMem = number("work_mem") * 1024
+	s.readOnly = text("default_transaction_read_only") == "on"
 	s.path = nil
 	s.env.Names = nil // looks names up along the path
 	names, _ := splitIdentifiers(text("search_path"))

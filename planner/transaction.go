@@ -114,7 +114,7 @@ func (s *Session) storeError(err error) error {
 func (s *Session) begin() *transaction {
 	if s.tx == nil {
 		s.tx = &transaction{time: microseconds(time.Now())}
-		s.tx.readOnly = s.settingBool("default_transaction_read_only")
+		s.tx.readOnly = s.settings.readOnly
 	}
 	return s.tx
 }
