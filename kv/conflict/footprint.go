@@ -10,12 +10,13 @@ import (
 	"holdfast/kv/internal/arena"
 )
 
-// Bounds of one footprint. A read entry costs some 100 bytes, so that a transaction's footprint stays below
-// about 3 MB whatever it reads. Validation of a full one takes about a millisecond.
-const (
-	maxReads     = 16 << 10 // entries
-	maxReadBytes = 1 << 20  // bytes of keys
-)
+// DefaultReads is the default bound of the entries of a footprint, which cost some 100 bytes each: a
+// transaction's footprint stays below about 3 MB whatever it reads. Validation of a full one takes about a
+// millisecond.
+const DefaultReads = 16 << 10
+
+// maxReadBytes bounds the keys of a footprint, in bytes.
+const maxReadBytes = 1 << 20
 
 // Footprint is what a transaction has read, in the order of reading: keys and ranges of keys, absences
 // included, with the columns that mattered. The zero value is empty and has allocated nothing.
@@ -34,16 +35,18 @@ const (
 //
 // A Footprint is not safe for concurrent use.
 type Footprint struct {
-	reads   []Interval
-	early   []Interval // Version is the serial number of the latest mark when the scan began
-	serial  kv.Version // of the latest mark
-	floor   int        // position of the latest mark
-	epoch   uint64     // number of compactions
-	bytes   int        // of keys
-	keys    arena.Arena
-	last    []int32 // where a point of some hash was recorded last; nil while reads are few
-	inline  [2]Interval
-	maximum int // bound of entries, 0 for maxReads; for tests
+	// Limit bounds the entries; 0 means DefaultReads.
+	Limit int
+
+	reads  []Interval
+	early  []Interval // Version is the serial number of the latest mark when the scan began
+	serial kv.Version // of the latest mark
+	floor  int        // position of the latest mark
+	epoch  uint64     // number of compactions
+	bytes  int        // of keys
+	keys   arena.Arena
+	last   []int32 // where a point of some hash was recorded last; nil while reads are few
+	inline [2]Interval
 }
 
 // Mark is a position in a footprint.
@@ -168,7 +171,7 @@ func (f *Footprint) Scanned(serial kv.Version, start, end []byte, cols kv.Column
 		Start: f.keys.Copy(start), End: f.copy(end), Columns: cols, Version: serial,
 	})
 	if len(f.early) > maxEarly {
-		f.early = Coarse(f.early, maxEarly/2)
+		f.early = slices.Clone(Coarse(f.early, maxEarly/2))
 		for i := range f.early {
 			f.early[i].Version = 0 // never retracted
 		}
@@ -190,9 +193,9 @@ func (f *Footprint) add(iv Interval, bytes int) {
 	}
 	f.reads = append(f.reads, iv)
 	f.bytes += bytes
-	limit := f.maximum
+	limit := f.Limit
 	if limit == 0 {
-		limit = maxReads
+		limit = DefaultReads
 	}
 	if len(f.reads) > limit || f.bytes > maxReadBytes {
 		f.compact(limit / 2)

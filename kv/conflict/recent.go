@@ -10,16 +10,14 @@ import (
 	"holdfast/kv/internal/arena"
 )
 
-// DefaultRecentKeys is the default bound of the single keys a Recent keeps; at about 150 bytes each, 20 MB.
+// DefaultRecentKeys is the default bound of the single keys a Recent keeps, and of the intervals of its runs; at
+// about 150 bytes each, 20 MB and 20 MB.
 const DefaultRecentKeys = 128 << 10
 
-// Bounds of the coarse part.
 const (
-	maxRuns     = 32       // runs; a check looks at each that is newer than the snapshot
-	maxRunKeys  = 64 << 10 // intervals of all runs together
-	BulkWrites  = 256      // a commit of more writes than this becomes a run of its own
-	maxBulkRun  = 8 << 10  // intervals of such a run
-	leafEntries = 64       // entries of a leaf before it is split
+	maxRuns     = 32 // a check looks at each run that is newer than the snapshot
+	bulkWrites  = 256
+	leafEntries = 64 // entries of a leaf before it is split
 )
 
 // Recent is the index of recent writes: which keys were written at which version, and which columns of them.
@@ -54,7 +52,7 @@ type Recent struct {
 	runs []run // in order of their latest versions
 
 	keys  arena.Arena
-	bound int // of size
+	bound int // of size, and of the intervals of all runs
 
 	coarsenings uint64
 }
@@ -225,6 +223,12 @@ func (l *leaf) find(key []byte) (int, bool) {
 	return low, low < len(l.entries) && bytes.Equal(l.entries[low].key, key)
 }
 
+// IsBulk reports whether a commit of so many writes should be added as a run.
+func (r *Recent) IsBulk(writes int) bool { return writes > min(bulkWrites, r.bound) }
+
+// Bulk prepares the writes of a large commit for AddRun. The intervals keep their keys.
+func (r *Recent) Bulk(intervals []Interval) []Interval { return Coarse(intervals, max(1, r.bound/16)) }
+
 // AddRun records many writes of one version, as returned by Bulk. The caller holds the lock.
 func (r *Recent) AddRun(intervals []Interval, v kv.Version) {
 	if len(intervals) == 0 {
@@ -237,9 +241,6 @@ func (r *Recent) AddRun(intervals []Interval, v kv.Version) {
 	r.addRun(run{newest: v, intervals: intervals})
 }
 
-// Bulk prepares the writes of a large commit for AddRun. The intervals keep their keys.
-func Bulk(intervals []Interval) []Interval { return Coarse(intervals, maxBulkRun) }
-
 func (r *Recent) addRun(n run) {
 	at := len(r.runs)
 	for at > 0 && r.runs[at-1].newest > n.newest {
@@ -250,7 +251,7 @@ func (r *Recent) addRun(n run) {
 	for i := range r.runs {
 		total += len(r.runs[i].intervals)
 	}
-	if len(r.runs) > maxRuns || total > maxRunKeys {
+	if len(r.runs) > maxRuns || total > r.bound {
 		r.mergeRuns()
 	}
 }
@@ -262,7 +263,7 @@ func (r *Recent) mergeRuns() {
 	for i := range r.runs[:n] {
 		all = append(all, r.runs[i].intervals...)
 	}
-	merged := run{newest: r.runs[n-1].newest, intervals: Coarse(all, maxRunKeys/4)}
+	merged := run{newest: r.runs[n-1].newest, intervals: slices.Clone(Coarse(all, r.bound/8))}
 	r.runs = slices.Replace(r.runs, 0, n, merged)
 	r.coarsenings++
 }
@@ -305,7 +306,7 @@ func (r *Recent) coarsenOldest() {
 		}
 	}
 	r.queue, r.head = queue, 0
-	r.addRun(run{newest: limit, intervals: coarsen(old, maxRunKeys/4)})
+	r.addRun(run{newest: limit, intervals: slices.Clone(coarsen(old, r.bound/8))})
 }
 
 // appendEntry adds an entry with the greatest key.
@@ -404,7 +405,7 @@ func (r *Recent) check(read *Interval, since kv.Version) *kv.ConflictError {
 		}
 		for ; l < len(r.leaves); l, i = l+1, 0 {
 			lf := &r.leaves[l]
-			if i == 0 && !before(lf.first, read.End) {
+			if !before(lf.first, read.End) {
 				break
 			}
 			if lf.newest <= since {

@@ -78,6 +78,9 @@ func (s *search) expand(r *request, parent *edge) {
 	}
 	// blocks tells which of the reached requests someone with a mode blocks.
 	blocks := func(o *Owner, m kv.LockMode) (waiter, bool) {
+		if conflict(r.mode, m) && r.owner != o { // first, for the shortest cycle
+			return waiter{r, parent}, true
+		}
 		for mode := range reached {
 			if !conflict(kv.LockMode(mode), m) {
 				continue

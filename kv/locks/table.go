@@ -104,13 +104,15 @@ var conflicting = [4]uint8{
 
 func conflict(a, b kv.LockMode) bool { return conflicting[a]>>b&1 != 0 }
 
+func (t *Table) hash(key []byte) uint64 { return maphash.Bytes(t.seed, key) }
+
 func (t *Table) shard(hash uint64) *shard { return &t.shards[hash%shards] }
 
 // Acquire locks one key for o until Release. stop ends waiting with ErrUnavailable. See kv.Txn.Lock for the
 // other errors.
 func (t *Table) Acquire(ctx context.Context, stop <-chan struct{}, o *Owner, key []byte, m kv.LockMode,
 	w kv.WaitPolicy) error {
-	hash := maphash.Bytes(t.seed, key)
+	hash := t.hash(key)
 	s := t.shard(hash)
 	s.mu.Lock()
 	if s.try(o, hash, m) {
@@ -259,8 +261,8 @@ func (t *Table) wait(ctx context.Context, stop <-chan struct{}, s *shard, r *req
 	var reason error
 	select {
 	case <-r.owner.ready:
-		r.owner.waiting.Store(nil)
 		r.noteGrant()
+		r.owner.waiting.Store(nil)
 		return nil
 	case <-ctx.Done():
 		reason = ctx.Err()
@@ -286,7 +288,7 @@ func (r *request) noteGrant() {
 func (t *Table) leave(s *shard, r *request) (granted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.owner.waiting.Store(nil)
+	defer r.owner.waiting.Store(nil)
 	if r.granted {
 		<-r.owner.ready
 		r.noteGrant()
@@ -371,7 +373,7 @@ func (t *Table) Stats() Stats {
 
 // Waiting is the number of requests that wait for key.
 func (t *Table) Waiting(key []byte) int {
-	hash := maphash.Bytes(t.seed, key)
+	hash := t.hash(key)
 	s := t.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -52,6 +52,10 @@ type Options struct {
 	// 131072.
 	RecentKeys int
 
+	// FootprintReads bounds what a transaction keeps of what it has read, in keys and ranges of about 100 bytes.
+	// Beyond the bound, neighbouring keys become ranges. Default: 16384.
+	FootprintReads int
+
 	// MaxTxnBytes bounds the buffered writes of one transaction, in bytes of keys and values. Twice as much
 	// is needed at commit. A single value may have half of it. Default and maximum: 2 GiB, what Pebble takes
 	// in one batch with room to spare.
@@ -95,6 +99,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RecentKeys == 0 {
 		o.RecentKeys = conflict.DefaultRecentKeys
+	}
+	if o.FootprintReads == 0 {
+		o.FootprintReads = conflict.DefaultReads
 	}
 	if o.MaxTxnBytes == 0 || o.MaxTxnBytes > maxTxnBytes {
 		o.MaxTxnBytes = maxTxnBytes

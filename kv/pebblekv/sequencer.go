@@ -282,9 +282,6 @@ func (s *Store) unlock(t *txn) {
 // refuseCommit answers a transaction that was not committed.
 func (s *Store) refuseCommit(t *txn, err error) {
 	t.err = err
-	if t.batch != nil {
-		_ = t.batch.Close() // returns nil always
-	}
 	s.unlock(t)
 	t.done <- struct{}{}
 }
@@ -339,14 +336,14 @@ func (s *Store) prepare(t *txn) error {
 		t.validatedTo = max(t.validatedTo, newest)
 	}
 	writes := t.writes.Current()
-	if n := t.writes.Len(); n > conflict.BulkWrites {
+	if n := t.writes.Len(); s.recent.IsBulk(n) {
 		intervals := make([]conflict.Interval, 0, n)
 		writes.Scan(func(w buffer.Write) bool {
 			end := conflict.PointEnd(w.Key)
 			intervals = append(intervals, conflict.Interval{Start: end[:len(w.Key)], End: end, Columns: w.Columns})
 			return true
 		})
-		t.bulk = conflict.Bulk(intervals)
+		t.bulk = s.recent.Bulk(intervals)
 	}
 	if bytes := t.writes.Bytes(); bytes > preparedBytes {
 		t.batch = s.db.NewBatchWithSize(int(bytes) + 10*t.writes.Len() + 64)

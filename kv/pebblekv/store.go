@@ -122,6 +122,7 @@ func (s *Store) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 	}
 	t := &txn{store: s, options: o}
 	t.owner.ID = o.Owner
+	t.reads.Limit = s.options.FootprintReads
 	if !s.states.begin(t, o.Newest) {
 		return nil, s.unavailable()
 	}

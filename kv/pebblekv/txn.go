@@ -389,22 +389,22 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	err := s.prepare(t)
 	if err == nil {
 		t.done = make(chan struct{}, 1)
-		if s.commits.add(t) {
-			<-t.done // from here on the locks are the sequencer's to release, maybe after its answer
-			t.end()
-			return t.outcome()
+		if !s.commits.add(t) {
+			err = s.unavailable()
 		}
-		err = s.unavailable()
 	}
-	s.unlock(t)
+	if err != nil {
+		s.unlock(t)
+	} else {
+		<-t.done // and the sequencer has released the locks
+		err = t.err
+	}
+	if t.batch != nil { // not committed
+		_ = t.batch.Close() // returns nil always
+	}
 	t.end()
-	return 0, err
-}
-
-// outcome is what the sequencer has made of the commit.
-func (t *txn) outcome() (kv.Version, error) {
-	if t.err != nil {
-		return 0, t.err
+	if err != nil {
+		return 0, err
 	}
 	return t.version, nil
 }
