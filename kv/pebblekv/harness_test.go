@@ -1,6 +1,7 @@
 package pebblekv
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -108,6 +109,8 @@ func (f *logFile) SyncTo(n int64) (full bool, err error) {
 	})
 	return full, err
 }
+
+var ctx = context.Background()
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 

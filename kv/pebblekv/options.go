@@ -65,11 +65,15 @@ type Options struct {
 	// with the memory they hold. Default: 5 s.
 	CloseGrace time.Duration
 
+	// FlushGrace is how long writing memtables to disk may fail before the store does. Meanwhile commits may have
+	// to wait. Default: 10 s.
+	FlushGrace time.Duration
+
 	// FS is the file system. Default: the operating system's. For tests.
 	FS vfs.FS
 
 	// Fatal ends the process after a failure that would make acknowledged commits untrue, such as a failed
-	// write of the log. If it returns, as in tests, the store has failed: everything returns
+	// write of the log. It may be called by any goroutine, with Pebble's mutex held. If it returns, as in tests, the store has failed: everything returns
 	// kv.ErrUnavailable, and commits on their way kv.ErrCommitUnknown. Default: exit with status 3, after the
 	// failure has been logged.
 	Fatal func(message string)
@@ -108,6 +112,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CloseGrace == 0 {
 		o.CloseGrace = 5 * time.Second
+	}
+	if o.FlushGrace == 0 {
+		o.FlushGrace = 10 * time.Second
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
