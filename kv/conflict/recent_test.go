@@ -29,8 +29,8 @@ func (n *naiveRecent) check(read Interval, since kv.Version) bool {
 	return false
 }
 
-func (n *naiveRecent) written(key []byte, since kv.Version) bool {
-	return n.check(Interval{Start: key, End: PointEnd(key), Columns: kv.AllColumns}, since)
+func (n *naiveRecent) written(key []byte, cols kv.ColumnSet, since kv.Version) bool {
+	return n.check(Interval{Start: key, End: PointEnd(key), Columns: cols}, since)
 }
 
 // drawKey draws from few keys of different lengths, so that they meet.
@@ -145,8 +145,9 @@ func compareRecent(t *rapid.T, bound int, exact bool, columns *rapid.Generator[k
 					t.Fatalf("check %v since %d: %+v", read, since, conflict)
 				}
 			}
-			wantWritten := naive.written(read.Start, since)
-			v, got := r.Written(read.Start, since)
+			cols := rapid.SampledFrom([]kv.ColumnSet{kv.AllColumns, kv.Existence, read.Columns}).Draw(t, "protected")
+			wantWritten := naive.written(read.Start, cols, since)
+			v, got := r.Written(read.Start, cols, since)
 			if wantWritten && !got || exact && wantWritten != got || got && v <= since {
 				t.Fatalf("written %q since %d: %d %v, want %v", read.Start, since, v, got, wantWritten)
 			}
@@ -245,10 +246,10 @@ func TestRecentPrecision(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 	odd := []byte("00000003")
-	if _, found := r.Written(odd, 49_900); found {
+	if _, found := r.Written(odd, kv.AllColumns, 49_900); found {
 		t.Error("a recent transaction is told of a key that was never written")
 	}
-	if _, found := r.Written([]byte("00000002"), 0); !found {
+	if _, found := r.Written([]byte("00000002"), kv.AllColumns, 0); !found {
 		t.Error("an old write is forgotten")
 	}
 }

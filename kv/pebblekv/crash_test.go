@@ -263,36 +263,10 @@ func TestCrashTestsNotice(t *testing.T) {
 	}
 }
 
-// TestDiskFailure lets writes of one kind of file fail for good from some operation on. No commit may be acknowledged
-// that is not on disk, and the process must be ended. (Some failures, such as that of the creation of a log, end it
-// by a panic of Pebble's, which a test would not survive.)
-func TestDiskFailure(t *testing.T) {
-	for _, c := range []struct {
-		file         string
-		until, every int64
-	}{{".log", 80, 7}, {".sst", 40, 13}, {"MANIFEST", 8, 3}} {
-		t.Run(c.file, func(t *testing.T) {
-			failures := 0
-			for at := int64(0); at < c.until; at += c.every {
-				failures += failDisk(t, c.file, at)
-			}
-			if failures == 0 {
-				t.Error("no failure")
-			}
-		})
-	}
-}
-
-// failDisk lets writes and syncs of files with a name fail after some, and reports how often the process was ended.
-func failDisk(t *testing.T, file string, after int64) int {
-	memory := vfs.NewCrashableMem()
-	var armed atomic.Bool
-	var n, ended atomic.Int64
-	options := crashOptions
-	if file == ".log" {
-		options = testOptions // without a change of logs, which would panic
-	}
-	o := options(errorfs.Wrap(memory, errorfs.InjectorFunc(func(op errorfs.Op) error {
+// failingDisk lets writes and syncs of files with a name fail after some.
+func failingDisk(fs vfs.FS, file string, after int64, armed *atomic.Bool) vfs.FS {
+	var n atomic.Int64
+	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		switch op.Kind {
 		case errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
 			if armed.Load() && strings.Contains(op.Path, file) && n.Add(1) > after {
@@ -300,49 +274,67 @@ func failDisk(t *testing.T, file string, after int64) int {
 			}
 		}
 		return nil
-	})))
-	o.FlushGrace = 20 * time.Millisecond
-	end := make(chan struct{}, 1000)
-	o.Fatal = func(string) {
-		ended.Add(1)
-		end <- struct{}{}
-		if file == ".sst" {
-			armed.Store(false) // Pebble tries again and again, and would never let a commit go
-		}
-	}
-	s, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	armed.Store(true)
-	load := newCounterLoad(2)
-	load.run(s, 300, func(err error) {
-		select {
-		case <-end:
-			end <- struct{}{}
-		case <-time.After(5 * time.Second):
-			t.Errorf("failure at %d: %v, but the process is not ended", after, err)
-		}
-		if !errors.Is(err, kv.ErrCommitUnknown) && !errors.Is(err, kv.ErrUnavailable) {
-			t.Errorf("failure at %d: %v", after, err)
-		}
-	})
-	if ended.Load() > 0 {
+	}))
+}
+
+// TestLogFailure lets the log fail for good from some operation on. The process must be ended, and even if that
+// does not happen, no commit may be acknowledged that is not on disk. (A failure when logs change ends the process by
+// a panic of Pebble's, which a test would not survive.)
+func TestLogFailure(t *testing.T) {
+	for after := int64(0); after < 80; after += 7 {
+		memory := vfs.NewCrashableMem()
+		var armed atomic.Bool
+		var ended atomic.Int64
+		o := testOptions(failingDisk(memory, ".log", after, &armed))
+		o.Fatal = func(string) { ended.Add(1) }
+		s := mustOpen(t, o)
+		armed.Store(true)
+		load := newCounterLoad(2)
+		load.run(s, 60, func(err error) {
+			if !errors.Is(err, kv.ErrCommitUnknown) && !errors.Is(err, kv.ErrUnavailable) {
+				t.Errorf("failure at %d: %v", after, err)
+			}
+		})
 		if _, err := s.Begin(ctx, kv.TxnOptions{}); !errors.Is(err, kv.ErrUnavailable) {
 			t.Errorf("failure at %d: begin: %v", after, err)
 		}
+		load.check(t, load.crash(memory, nil, 0, fmt.Sprintf("failure at operation %d", after)), openTest)
+		_ = s.Close()
+		if ended.Load() == 0 {
+			t.Errorf("failure at %d does not end the process", after)
+		}
 	}
-	c := load.crash(memory, nil, 0, fmt.Sprintf("failure at operation %d", after))
-	load.check(t, c, openTest)
-	armed.Store(false)
-	closed := make(chan struct{})
-	go func() { defer close(closed); s.Close() }()
-	select {
-	case <-closed:
-	case <-time.After(10 * time.Second):
-		t.Fatalf("failure at %d: close hangs", after)
+}
+
+// TestOtherFailure lets other files fail, which must end the process as well, since commits would wait for ever. As in
+// a process that ends, the goroutine that ends it goes no further.
+func TestOtherFailure(t *testing.T) {
+	for _, file := range []string{".sst", "MANIFEST"} {
+		for after := int64(0); after < 9; after += 4 {
+			memory := vfs.NewCrashableMem()
+			var armed atomic.Bool
+			load := newCounterLoad(2)
+			left := make(chan crashState, 1)
+			o := crashOptions(failingDisk(memory, file, after, &armed))
+			o.FlushGrace = 20 * time.Millisecond
+			o.Fatal = func(string) {
+				left <- load.crash(memory, nil, 0, fmt.Sprintf("failure of %s at operation %d", file, after))
+				select {}
+			}
+			s, err := Open(o) // it is never closed
+			if err != nil {
+				t.Fatal(err)
+			}
+			armed.Store(true)
+			go load.run(s, 1000, func(error) {})
+			select {
+			case c := <-left:
+				load.check(t, c, openTest)
+			case <-time.After(20 * time.Second):
+				t.Fatalf("a failure of %s does not end the process", file)
+			}
+		}
 	}
-	return int(ended.Load())
 }
 
 // TestFatalEndsProcess runs this test in a process of its own, where the log cannot be written.
