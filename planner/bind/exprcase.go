@@ -169,6 +169,9 @@ func (s *scope) subscript(e *ast.Subscript) scalar {
 	if t == types.JSONB {
 		return s.subscriptJSON(arg, chain)
 	}
+	if t == types.Name && len(chain) == 1 && !chain[0].Slice {
+		return s.subscriptName(base, chain[0])
+	}
 	if t.Elem == nil || t.Category != 'A' {
 		b.fail(loc(base), errs.DatatypeMismatch, "cannot subscript type %s because it does not support subscripting", arg.Type())
 	}
@@ -210,6 +213,20 @@ func (s *scope) subscript(e *ast.Subscript) scalar {
 		out.Upper = append(out.Upper, index(sub.Upper))
 	}
 	return out
+}
+
+// subscriptName binds a character of a name, which PostgreSQL holds as an array of 64 "char", from 0.
+func (s *scope) subscriptName(name ast.Expr, sub *ast.Subscript) scalar {
+	number := func(n string) ast.Expr { return &ast.Literal{At: -1, Kind: ast.LitInt, Value: n} }
+	cast := func(e ast.Expr, to string) ast.Expr {
+		return &ast.Cast{At: -1, Arg: e, Type: &ast.TypeName{At: -1, Names: []string{"pg_catalog", to}}}
+	}
+	at := &ast.Op{At: -1, Schema: "pg_catalog", Name: "+", Left: sub.Upper, Right: number("1")}
+	return s.expr(&ast.Case{At: ast.At(sub.Pos()), Whens: []ast.When{{
+		Cond: &ast.Between{At: -1, Arg: sub.Upper, Low: number("0"), High: number("63")},
+		Result: cast(&ast.FuncCall{At: -1, Name: []string{"pg_catalog", "substr"},
+			Args: []ast.Expr{cast(name, "text"), at, number("1")}}, "char"),
+	}}})
 }
 
 // subscriptJSON turns subscripts of jsonb into the operators for fields and elements.

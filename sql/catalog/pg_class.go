@@ -38,7 +38,12 @@ func init() {
 
 func pgNamespace(v *VirtualContext, filter VirtualFilter, emit func([]datum) bool) error {
 	for _, n := range v.Snapshot.Schemas() {
-		if filter.allowsOID(1, n.OID) && !emit([]datum{oid(n.OID), text(n.Name), oid(n.Owner), null}) {
+		acl := null
+		if n.OID == PublicOID { // everybody may use it, which is not the default for schemas
+			owner := types.QuoteIdentifier(v.Snapshot.roleName(n.Owner))
+			acl = array(types.AclItem, []string{owner + "=UC/" + owner, "=U/" + owner}, text)
+		}
+		if filter.allowsOID(1, n.OID) && !emit([]datum{oid(n.OID), text(n.Name), oid(n.Owner), acl}) {
 			return nil
 		}
 	}

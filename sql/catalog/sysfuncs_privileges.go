@@ -15,8 +15,9 @@ import (
 // privileged is a kind of object that has privileges.
 type privileged struct {
 	privileges []string
-	public     []string // granted to everybody
-	// find is the owner of the object that a name or OID argument means, false if an OID means nothing.
+	public     []string              // granted to everybody
+	publicOf   func(id OID) []string // the same where objects differ; nil if they do not
+	// byName finds the object that a name means, owner the role that owns it, false if an OID means nothing.
 	byName func(c *call, name string) (OID, error)
 	owner  func(c *call, id OID) (OID, bool)
 }
@@ -39,7 +40,7 @@ func init() {
 		return id, err
 	}
 	simple := func(names, public []string, byName func(c *call, name string) (OID, error), owner func(c *call, id OID) (OID, bool)) privileged {
-		return privileged{names, public, byName, owner}
+		return privileged{privileges: names, public: public, byName: byName, owner: owner}
 	}
 	missing := func(what string) func(*call, string) (OID, error) {
 		return func(_ *call, name string) (OID, error) {
@@ -59,7 +60,7 @@ func init() {
 			}
 			return PostgresDatabaseOID, nil
 		}, func(_ *call, id OID) (OID, bool) { return PostgresRoleOID, id == PostgresDatabaseOID }), 2250)
-	registerPrivilege("has_schema_privilege", simple([]string{"CREATE", "USAGE"}, usage,
+	schemas := simple([]string{"CREATE", "USAGE"}, nil,
 		func(c *call, name string) (OID, error) {
 			if n := c.s.Schema(name); n != nil {
 				return n.OID, nil
@@ -70,7 +71,14 @@ func init() {
 				return n.Owner, true
 			}
 			return 0, false
-		}), 2268)
+		})
+	schemas.publicOf = func(id OID) []string {
+		if id < FirstUserOID {
+			return usage // the schemas that every database has
+		}
+		return nil
+	}
+	registerPrivilege("has_schema_privilege", schemas, 2268)
 	registerPrivilege("has_function_privilege", simple([]string{"EXECUTE"}, []string{"EXECUTE"},
 		func(c *call, name string) (OID, error) { return directory{s: c.s, path: c.path()}.procedure(name) },
 		func(_ *call, id OID) (OID, bool) { return PostgresRoleOID, funcs.KnownByOID(id) != nil }), 2256)
@@ -142,7 +150,7 @@ func registerPrivilege(name string, p privileged, first OID) {
 			if !ok {
 				return null, nil
 			}
-			return boolean(p.allows(c, role, owner, wanted)), nil
+			return boolean(p.allows(role, owner, id, wanted)), nil
 		}, first+i)
 	}
 }
@@ -194,14 +202,18 @@ func parsePrivileges(list string, known []string) ([]string, error) {
 	return wanted, nil
 }
 
-func (p privileged) allows(c *call, role *Role, owner OID, wanted []string) bool {
+func (p privileged) allows(role *Role, owner, id OID, wanted []string) bool {
 	if slices.Contains(wanted, "RULE") && len(wanted) == 1 {
 		return false // a privilege of the past
 	}
 	if role.Superuser || role.OID != 0 && role.OID == owner {
 		return true
 	}
-	return slices.ContainsFunc(wanted, func(w string) bool { return slices.Contains(p.public, w) })
+	public := p.public
+	if p.publicOf != nil {
+		public = p.publicOf(id)
+	}
+	return slices.ContainsFunc(wanted, func(w string) bool { return slices.Contains(public, w) })
 }
 
 // registerColumnPrivilege registers the twelve forms of has_column_privilege: the column by name or number too.
@@ -233,7 +245,7 @@ func registerColumnPrivilege(p privileged) {
 			if err != nil {
 				return null, err
 			}
-			return boolean(p.allows(c, role, t.Owner, wanted)), nil
+			return boolean(p.allows(role, t.Owner, id, wanted)), nil
 		}, 3012+i)
 	}
 }
