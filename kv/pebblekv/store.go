@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,7 +74,7 @@ func Open(o Options) (*Store, error) {
 	s.db, err = pebble.Open(folder, engine)
 	if err != nil {
 		s.lock.Close()
-		if !engineFormatKnown(o, folder) {
+		if strings.Contains(err.Error(), "unknown format major version") { // Pebble has no error value for it
 			return nil, fmt.Errorf("%w: %s was written by a newer program: %v", kv.ErrFormat, folder, err)
 		}
 		return nil, err
@@ -89,12 +90,6 @@ func Open(o Options) (*Store, error) {
 	go s.runSequencer()
 	go s.runPublisher()
 	return s, nil
-}
-
-// engineFormatKnown reports whether this Pebble can read the folder, as far as can be told.
-func engineFormatKnown(o Options, folder string) bool {
-	description, err := pebble.Peek(folder, o.FS)
-	return err != nil || !description.Exists || description.FormatMajorVersion <= pebble.FormatNewest
 }
 
 // readVersion returns the version of the last commit, which each group of commits writes with its data.
