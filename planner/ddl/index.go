@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"holdfast/planner/bind"
@@ -48,10 +49,11 @@ func (env *Env) createIndex(ctx context.Context, s *ast.CreateIndex) error {
 	x := &catalog.Index{Name: s.Name, Table: t.OID, Unique: s.Unique, NullsNotDistinct: s.NullsNotDistinct}
 	var names []string
 	for _, e := range s.Elems {
-		k, name, err := env.indexKey(ctx, t, e)
+		k, name, uses, err := env.indexKey(ctx, t, e)
 		if err != nil {
 			return err
 		}
+		x.Uses = append(x.Uses, uses...)
 		x.Keys = append(x.Keys, k)
 		names = append(names, name)
 	}
@@ -71,7 +73,10 @@ func (env *Env) createIndex(ctx context.Context, s *ast.CreateIndex) error {
 			return err
 		}
 		x.Predicate = bind.ExprText(b.Expr, columnNames(t))
+		x.Uses = append(x.Uses, b.Columns...)
 	}
+	slices.Sort(x.Uses)
+	x.Uses = slices.Compact(x.Uses)
 	if x.Name == "" {
 		x.Name = env.constraintName(t, strings.Join(names, "_"), "idx", true)
 	}
@@ -82,9 +87,10 @@ func (env *Env) createIndex(ctx context.Context, s *ast.CreateIndex) error {
 	return env.fill(ctx, t, x)
 }
 
-// indexKey binds one key column of an index, and gives the name it contributes to that of the index.
-func (env *Env) indexKey(ctx context.Context, t *catalog.Table, e *ast.IndexElem) (catalog.IndexKey, string, error) {
-	k := catalog.IndexKey{Desc: e.Desc, NullsFirst: e.Desc}
+// indexKey binds one key column of an index. It also gives the name the column contributes to that of the index,
+// and the columns that an expression reads.
+func (env *Env) indexKey(ctx context.Context, t *catalog.Table, e *ast.IndexElem) (k catalog.IndexKey, name string, uses []int16, err error) {
+	k = catalog.IndexKey{Desc: e.Desc, NullsFirst: e.Desc}
 	if e.NullsFirst != nil {
 		k.NullsFirst = *e.NullsFirst
 	}
@@ -93,36 +99,36 @@ func (env *Env) indexKey(ctx context.Context, t *catalog.Table, e *ast.IndexElem
 		case strings.HasSuffix(c, "_pattern_ops"), strings.HasSuffix(c, "_ops") && !strings.Contains(c, "trgm"):
 			// The default order is bytewise, which is what the pattern classes are for.
 		default:
-			return k, "", errs.Unsupported(`operator class "%s"`, c)
+			return k, "", nil, errs.Unsupported(`operator class "%s"`, c)
 		}
 	}
 	if e.Column != "" {
 		c := t.Column(e.Column)
 		if c == nil {
-			return k, "", errs.New(errs.UndefinedColumn, `column "%s" does not exist`, e.Column).At(env.at(e.Pos()))
+			return k, "", nil, errs.New(errs.UndefinedColumn, `column "%s" does not exist`, e.Column).At(env.at(e.Pos()))
 		}
 		k.Column, k.Type = c.Number, c.Type
 		if _, err := funcs.OrderingOperator(c.Type); err != nil {
-			return k, "", noOrdering(c.Type)
+			return k, "", nil, noOrdering(c.Type)
 		}
-		return k, c.Name, nil
+		return k, c.Name, nil, nil
 	}
 	b, err := bind.BindExpr(ctx, env.options(), t, e.Expr, bind.IndexExpr, nil, types.NoTypmod, "")
 	if err != nil {
-		return k, "", err
+		return k, "", nil, err
 	}
 	if c, ok := b.Expr.(*algebra.Col); ok && c.ID > 0 && int(c.ID) <= len(t.Columns) {
 		col := t.Columns[c.ID-1]
 		k.Column, k.Type = col.Number, col.Type
-		return k, col.Name, nil
+		return k, col.Name, nil, nil
 	}
 	k.Expr, k.Type = bind.ExprText(b.Expr, columnNames(t)), b.Expr.Type()
 	if _, err := funcs.OrderingOperator(k.Type); err != nil {
-		return k, "", noOrdering(k.Type)
+		return k, "", nil, noOrdering(k.Type)
 	}
-	name := "expr"
+	name = "expr"
 	if c, ok := b.Expr.(*algebra.Call); ok && c.Op == "" {
 		name = c.Func.Name
 	}
-	return k, name, nil
+	return k, name, b.Columns, nil
 }

@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"holdfast/planner/bind"
@@ -128,6 +129,9 @@ func (d *definition) column(ctx context.Context, c *ast.ColumnDef) error {
 		default:
 			return errs.Unsupported(`collation "%s"`, name).WithHint(`Text is compared bytewise, as under "C".`)
 		}
+		if name != "default" {
+			col.Collation = name
+		}
 	}
 	t.Columns = append(t.Columns, col)
 	if serial != nil {
@@ -220,7 +224,7 @@ func (d *definition) own(ctx context.Context, col *catalog.Column, options []*as
 	}
 	seq := &catalog.Table{OID: oid, Schema: d.table.Schema, Name: name, Kind: catalog.KindSequence, Owner: catalog.PostgresRoleOID, Sequence: q}
 	d.sequences = append(d.sequences, seq)
-	col.Sequence = oid
+	col.Sequence, col.DependsOn = oid, []catalog.OID{oid}
 	schema := env.Snapshot.SchemaByOID(d.table.Schema)
 	full := types.QuoteIdentifier(name)
 	if schema != nil && schema.Name != "public" {
@@ -273,14 +277,32 @@ func (d *definition) bindDefault(ctx context.Context, p pendingDefault) error {
 		return err
 	}
 	text := bind.ExprText(e.Expr, columnNames(d.table))
+	p.column.Uses, p.column.DependsOn = nil, d.env.sequencesIn(e.Expr)
 	if p.generated {
-		p.column.Generated = text
+		p.column.Generated, p.column.Uses = text, e.Columns
 	} else if c, ok := e.Expr.(*algebra.Const); ok && c.Value.IsNull() {
 		p.column.Default = ""
 	} else {
 		p.column.Default = text
 	}
 	return nil
+}
+
+// sequencesIn are the sequences that an expression names as constants of type regclass.
+func (env *Env) sequencesIn(e algebra.Scalar) (oids []catalog.OID) {
+	v := algebra.Visitor{Scalar: func(s algebra.Scalar) bool {
+		c, ok := s.(*algebra.Const)
+		if !ok || c.Type() != types.Regclass || c.Value.IsNull() {
+			return true
+		}
+		oid := catalog.OID(c.Value.Int())
+		if t := env.Snapshot.RelationByOID(oid); t != nil && t.Kind == catalog.KindSequence && !slices.Contains(oids, oid) {
+			oids = append(oids, oid)
+		}
+		return true
+	}}
+	v.VisitScalar(e)
+	return oids
 }
 
 // columnNames prints the columns of expressions bound over a table.
