@@ -380,7 +380,7 @@ func aggregateFuncs() aggregates {
 		a["bit_and("+t+")"], a["bit_or("+t+")"], a["bit_xor("+t+")"] = and, or, xor
 	}
 	for _, t := range []string{"int8", "int4", "int2", "oid", "float4", "float8", "date", "time", "timetz", "timestamp", "timestamptz", "interval",
-		"text", "numeric", "bpchar", "anyarray", "anyenum", "xid8", "pg_lsn", "money", "tid"} {
+		"text", "numeric", "bpchar", "anyarray", "anyenum", "xid8", "pg_lsn", "tid"} {
 		a["min("+t+")"], a["max("+t+")"] = newExtreme(-1), newExtreme(1)
 	}
 	statisticAggregates(a)

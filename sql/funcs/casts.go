@@ -307,8 +307,19 @@ var lengthCoercions = map[*types.Type]string{
 
 func lengthCoercion(t *types.Type) Kernel {
 	return perRow(func(_ *Ctx, args []types.Datum) (types.Datum, error) {
+		if err := checkPadding(t, args[1].Int()); err != nil {
+			return types.Null, err
+		}
 		return types.ApplyTypmod(t, int32(args[1].Int()), args[0], len(args) > 2 && args[2].Bool())
 	})
+}
+
+// checkPadding refuses to pad to a length that a type could not be declared with but a function can be called with.
+func checkPadding(t *types.Type, mod int64) error {
+	if t == types.Bpchar && mod > maxString {
+		return tooLong()
+	}
+	return nil
 }
 
 func truncateName(s string) string {

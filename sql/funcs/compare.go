@@ -232,7 +232,7 @@ func pick(sign int) Kernel {
 // and timestamps of mixed type with those.
 func comparisonFuncs() kernels {
 	k := kernels{}
-	for _, prefix := range []string{"bool", "oid", "date_", "time_", "timestamp_", "pg_lsn_", "cash_", "xid8"} {
+	for _, prefix := range []string{"bool", "oid", "date_", "time_", "timestamp_", "pg_lsn_", "xid8"} {
 		comparisons(k, prefix, compareInts)
 	}
 	for _, prefix := range []string{"text_", "name", "bytea", "uuid_", "char"} {

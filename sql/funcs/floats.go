@@ -370,24 +370,26 @@ func float8Product(_ *Ctx, args []*types.Vec, rows types.Rows, out *types.Vec) e
 	a, b, o := args[0].F, args[1].F, out.F
 	am, bm := mask(args[0]), mask(args[1])
 	suspect := false
-	each := func(i int) {
-		r := a[i&am] * b[i&bm]
-		suspect = suspect || math.Abs(r) > math.MaxFloat64 || r == 0
-		o[i] = r
-	}
 	if rows.Sel == nil {
 		for i := range o[:rows.N] {
-			each(i)
+			x, y := a[i&am], b[i&bm]
+			r := x * y
+			suspect = suspect || math.Abs(r) > math.MaxFloat64 || r == 0 && x != 0 && y != 0
+			o[i] = r
 		}
 	} else {
 		for _, n := range rows.Sel {
-			each(int(n))
+			i := int(n)
+			x, y := a[i&am], b[i&bm]
+			r := x * y
+			suspect = suspect || math.Abs(r) > math.MaxFloat64 || r == 0 && x != 0 && y != 0
+			o[i] = r
 		}
 	}
-	if !suspect {
-		return nil
+	if suspect {
+		return lift2(floatMul)(nil, args, rows, out)
 	}
-	return lift2(floatMul)(nil, args, rows, out)
+	return nil
 }
 
 // overflowed fails if a result is infinite though no operand is.

@@ -25,6 +25,9 @@ func ioKernel(f *Func) Kernel {
 		return perRow(func(ctx *Ctx, args []types.Datum) (types.Datum, error) {
 			mod := types.NoTypmod
 			if len(args) > 2 {
+				if err := checkPadding(t, args[2].Int()); err != nil {
+					return types.Null, err
+				}
 				mod = int32(args[2].Int())
 			}
 			return types.ParseText(t, mod, args[0].Str(), ctx.env())
