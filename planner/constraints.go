@@ -2,12 +2,98 @@ package planner
 
 import (
 	"context"
+	"errors"
 
+	"holdfast/kv"
 	"holdfast/sql/ast"
+	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
 )
 
-// setConstraints is SET CONSTRAINTS.
+// setConstraints is SET CONSTRAINTS. What becomes immediate is checked at once.
 func (s *Session) setConstraints(ctx context.Context, st *ast.SetConstraints) error {
-	return errs.Unsupported("SET CONSTRAINTS")
+	if !s.tx.explicit {
+		s.notice(&errs.Error{Severity: "WARNING", Code: errs.NoActiveSQLTransaction, Message: "SET CONSTRAINTS can only be used in transaction blocks"})
+	}
+	if err := s.open(ctx, false); err != nil {
+		return err
+	}
+	var constraints []catalog.OID
+	for _, name := range st.Names {
+		found, err := s.deferrable(name)
+		if err != nil {
+			return err
+		}
+		constraints = append(constraints, found...)
+	}
+	x := s.execContext(ctx, nil)
+	x.Occasion = "SET CONSTRAINTS"
+	return s.tx.deferred.Set(x, st.Deferred, constraints)
+}
+
+// deferrable finds the constraints and assertions of a name. As in PostgreSQL a constraint's name need not be
+// unique; in the first schema of the search path that has it, all count.
+func (s *Session) deferrable(name *ast.TableName) (list []catalog.OID, err error) {
+	snapshot := s.tx.snapshot
+	path := s.settings.path
+	if name.Schema != "" {
+		path = []string{name.Schema}
+		if snapshot.Schema(name.Schema) == nil {
+			return nil, errs.New(errs.InvalidSchemaName, `schema "%s" does not exist`, name.Schema)
+		}
+	}
+	for _, p := range path {
+		schema := snapshot.Schema(p)
+		if schema == nil {
+			continue
+		}
+		fixed := false
+		add := func(oid catalog.OID, deferrable bool) {
+			if deferrable {
+				list = append(list, oid)
+			} else {
+				fixed = true
+			}
+		}
+		for _, t := range snapshot.Tables() {
+			if t.Schema != schema.OID {
+				continue
+			}
+			if k := t.Constraint(name.Name); k != nil {
+				add(k.OID, k.Deferrable)
+			}
+		}
+		if a := snapshot.Assertion(schema.OID, name.Name); a != nil {
+			add(a.OID, a.Deferrable)
+		}
+		if fixed {
+			return nil, errs.New(errs.WrongObjectType, `constraint "%s" is not deferrable`, name.Name)
+		}
+		if list != nil {
+			return list, nil
+		}
+	}
+	return nil, errs.New(errs.UndefinedObject, `constraint "%s" does not exist`, name.Name)
+}
+
+// checkDeferred checks at COMMIT what was deferred. A row that the checks lock may be newer than the
+// snapshot; they then start over on the newest state.
+func (s *Session) checkDeferred(ctx context.Context) error {
+	t := s.tx
+	if t.deferred.Empty() {
+		return nil
+	}
+	for {
+		mark := t.kv.Savepoint()
+		x := s.execContext(ctx, nil)
+		x.Occasion = "COMMIT"
+		err := t.deferred.Check(x)
+		if !errors.Is(err, kv.ErrStale) {
+			return err
+		}
+		t.kv.Retract(mark)
+		if err := s.refresh(ctx); err != nil {
+			return err
+		}
+	}
 }

@@ -165,7 +165,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		if began {
 			mark = t.kv.Savepoint()
 		}
-		snapshot, changed, commits := t.snapshot, t.changedSchema, len(t.afterCommit)
+		snapshot, changed, commits, deferred := t.snapshot, t.changedSchema, len(t.afterCommit), t.deferred.Mark()
 		err := run(ctx, out)
 		if err == nil {
 			break
@@ -182,6 +182,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		}
 		t.snapshot, t.changedSchema = snapshot, changed
 		t.afterCommit = t.afterCommit[:commits]
+		t.deferred.RollbackTo(deferred)
 		if !stale {
 			t.kv.RollbackTo(mark)
 			return s.storeError(err)
@@ -234,7 +235,7 @@ func (s *Session) tryCommit(ctx context.Context) error {
 	if t.kv == nil {
 		return nil
 	}
-	if err := t.deferred.Check(s.execContext(ctx, nil)); err != nil {
+	if err := s.checkDeferred(ctx); err != nil {
 		return err
 	}
 	version, err := t.kv.Commit(ctx)

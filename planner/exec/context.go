@@ -31,40 +31,20 @@ type Ctx struct {
 	LockTimeout time.Duration
 	// Notice sends a notice or warning to the client; nil: dropped.
 	Notice func(*errs.Error)
-	// Transitions are the rows changed by the statement (or transaction), by table, for TransitionScan.
-	Transitions map[catalog.OID]*Transition
-	// Outer are the transitions of the statement that this one follows as an action of a rule: its
-	// TransitionScans read these.
-	Outer map[catalog.OID]*Transition
+	// Changes are what TransitionScans read: in the plan of a rule, the changes that it looks at.
+	Changes Changes
 	// Deferred takes the changes that deferred rules are still to be checked on; nil: none is deferred.
 	Deferred *Deferred
 	// RowNumbers gives the first of n new keys for rows of tables without a primary key.
 	RowNumbers func(ctx context.Context, n int) (uint64, error)
+	// Occasion is when rules are being checked, for messages: "COMMIT"; "" at the end of a statement.
+	Occasion string
 	// Changed takes note of how many rows and bytes a table has gained; nil: nobody does.
 	Changed func(table catalog.OID, rows, bytes int64)
-}
 
-// Transition holds the rows that a statement has changed in one table. The columns of its buffers are the table's
-// by attribute number - 1, dropped ones included, followed by the row key as it is under catalog.RowKeyNumber.
-type Transition struct {
-	Table *catalog.Table
-	Old   *RowBuffer // deleted rows, and old images of updated ones
-	New   *RowBuffer // inserted rows, and new images of updated ones
-}
-
-// NewTransition makes an empty transition of a table.
-func NewTransition(t *catalog.Table) *Transition {
-	ts := make([]*types.Type, len(t.Columns)+1)
-	for i, c := range t.Columns {
-		ts[i] = c.Type
-	}
-	ts[len(t.Columns)] = types.Bytea
-	return &Transition{Table: t, Old: NewRowBuffer(ts), New: NewRowBuffer(ts)}
-}
-
-// add appends a row and its key to one of the buffers.
-func (t *Transition) add(to *RowBuffer, row []types.Datum, rowKey string) {
-	to.AppendDatums(append(row[:len(row):len(row)], types.NewString(rowKey)))
+	// rules collects what is to be checked at the end of the statement, where it consists of several that change
+	// rows; nil: each of them ends by itself.
+	rules *ruleQueue
 }
 
 // Causes of cancellation, PostgreSQL's words.

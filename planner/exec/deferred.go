@@ -1,25 +1,118 @@
 package exec
 
+import (
+	"maps"
+
+	"holdfast/sql/catalog"
+)
+
 // Deferred holds what a transaction has changed under rules that are checked only at its end, or when SET
-// CONSTRAINTS makes them immediate. The zero Deferred is empty.
+// CONSTRAINTS makes them immediate, and which rules these are. The zero Deferred is empty.
+//
+// It is a log that is only added to or replaced, never changed in place, so that a mark is a copy of its
+// header. The changes are combined when they are checked: a rule looks at what the transaction amounts to.
 type Deferred struct {
+	state DeferredMark
 }
 
 // DeferredMark is a point to go back to, of a savepoint.
 type DeferredMark struct {
+	pending []pendingRule
+	all     *bool                // SET CONSTRAINTS ALL: deferred or immediate
+	named   map[catalog.OID]bool // SET CONSTRAINTS of some, after that
 }
 
 // Mark is the present point.
-func (d *Deferred) Mark() DeferredMark { return DeferredMark{} }
+func (d *Deferred) Mark() DeferredMark { return d.state }
 
 // RollbackTo forgets what came after the mark.
-func (d *Deferred) RollbackTo(m DeferredMark) {}
+func (d *Deferred) RollbackTo(m DeferredMark) {
+	n := len(m.pending)
+	m.pending = m.pending[:n:n] // what is added next must not overwrite what an earlier mark may see
+	d.state = m
+}
 
-// Defers reports whether a rule is to be checked later.
-func (d *Deferred) Defers(r *Rule) bool { return d != nil && r.Deferrable && r.InitiallyDeferred }
+// defers reports whether a rule is to be checked later.
+func (d *Deferred) defers(r *Rule) bool {
+	if d == nil || !r.Deferrable {
+		return false
+	}
+	if v, ok := d.state.named[r.Constraint]; ok {
+		return v
+	}
+	if d.state.all != nil {
+		return *d.state.all
+	}
+	return r.InitiallyDeferred
+}
 
-// Add notes a change that a deferred rule is to be checked on.
-func (d *Deferred) Add(r *Rule, t *Transition) {}
+// add notes a change that a deferred rule is to be checked on.
+func (d *Deferred) add(p pendingRule) {
+	p.occasion = ""
+	d.state.pending = append(d.state.pending, p)
+}
+
+// Set is SET CONSTRAINTS: it defers the given constraints or makes them immediate, all of them if none are
+// given. Those that become immediate are checked on what they have been deferred for; if one is violated nothing
+// changes.
+func (d *Deferred) Set(ctx *Ctx, deferred bool, constraints []catalog.OID) error {
+	old := d.Mark()
+	if constraints == nil {
+		d.state.all, d.state.named = &deferred, nil
+	} else {
+		named := maps.Clone(d.state.named)
+		if named == nil {
+			named = map[catalog.OID]bool{}
+		}
+		for _, oid := range constraints {
+			named[oid] = deferred
+		}
+		d.state.named = named
+	}
+	if deferred {
+		return nil
+	}
+	if err := d.check(ctx, func(r *Rule) bool { return !d.defers(r) }); err != nil {
+		d.RollbackTo(old)
+		return err
+	}
+	return nil
+}
+
+// Empty reports whether there is nothing to check.
+func (d *Deferred) Empty() bool { return len(d.state.pending) == 0 }
 
 // Check checks all deferred rules on the net change of the transaction.
-func (d *Deferred) Check(ctx *Ctx) error { return nil }
+func (d *Deferred) Check(ctx *Ctx) error {
+	return d.check(ctx, func(*Rule) bool { return true })
+}
+
+// check checks some of the rules, and takes them off the list if they hold.
+func (d *Deferred) check(ctx *Ctx, which func(*Rule) bool) error {
+	var rules []*Rule
+	changes := map[*Rule][]Changes{}
+	first := map[*Rule]pendingRule{}
+	var rest []pendingRule
+	for _, p := range d.state.pending {
+		if !which(p.rule) {
+			rest = append(rest, p)
+			continue
+		}
+		if _, ok := first[p.rule]; !ok {
+			rules = append(rules, p.rule)
+			first[p.rule] = p
+		}
+		changes[p.rule] = append(changes[p.rule], p.changes)
+	}
+	for _, r := range rules {
+		p := first[r]
+		if r.Keep {
+			p.changes = netOf(changes[r])
+		}
+		if err := r.check(ctx, p); err != nil {
+			return err
+		}
+	}
+	d.state.pending = rest
+	return nil
+}

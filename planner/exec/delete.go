@@ -12,6 +12,7 @@ type deleteOp struct {
 	targets  []*deleteTarget
 	returned *returning
 	buffer   *RowBuffer
+	changes  Changes
 
 	affected int64
 	done     bool
@@ -53,8 +54,9 @@ func (o *deleteOp) Open(ctx *Ctx) error {
 	o.affected, o.done = 0, false
 	o.returned.reset()
 	o.buffer.Reset()
+	o.changes = nil
 	for _, t := range o.targets {
-		t.writer.open(ctx)
+		t.writer.open(o.node.Rules, &o.changes)
 		t.seen = nil
 	}
 	return o.source.Open(ctx)
@@ -95,7 +97,7 @@ func (o *deleteOp) run(ctx *Ctx) error {
 	for _, t := range o.targets {
 		t.writer.close(ctx)
 	}
-	return runRules(ctx, o.node.Rules)
+	return endOfChange(ctx, o.node.Rules, o.changes, "DELETE")
 }
 
 func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {

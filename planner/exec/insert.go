@@ -15,6 +15,7 @@ type insertOp struct {
 	source   Operator
 	values   []*Expr // by attribute number - 1; nil for dropped columns
 	writer   *rowWriter
+	changes  Changes
 	checks   []*Expr // of views
 	conflict *conflictResolver
 	returned *returning
@@ -91,7 +92,8 @@ func imageLayout(source Node, images ...image) (*Layout, []int) {
 func (o *insertOp) Open(ctx *Ctx) error {
 	o.affected, o.done, o.emitted = 0, false, 0
 	o.returned.reset()
-	o.writer.open(ctx)
+	o.changes = nil
+	o.writer.open(o.node.Rules, &o.changes)
 	return o.source.Open(ctx)
 }
 
@@ -125,7 +127,7 @@ func (o *insertOp) run(ctx *Ctx) error {
 		}
 	}
 	o.writer.close(ctx)
-	return runRules(ctx, o.node.Rules)
+	return endOfChange(ctx, o.node.Rules, o.changes, "INSERT")
 }
 
 // insertBatch inserts the rows of one batch of the source.

@@ -41,8 +41,8 @@ type rowWriter struct {
 	oldVal []byte
 	newVal []byte
 
-	transition  *Transition
-	rows, bytes int64 // change of the table's size
+	changes     *Transition // nil: there are no rules
+	rows, bytes int64       // change of the table's size
 }
 
 // tableLayout is the layout of batches of whole rows: column n at position n-1, under ColID n.
@@ -85,17 +85,11 @@ func (b *Builder) rowWriter(t *Target) (*rowWriter, error) {
 	return w, nil
 }
 
-// open begins an execution.
-func (w *rowWriter) open(ctx *Ctx) {
-	w.rows, w.bytes, w.transition = 0, 0, nil
-	if w.target.Transition {
-		if ctx.Transitions == nil {
-			ctx.Transitions = map[catalog.OID]*Transition{}
-		}
-		if w.transition = ctx.Transitions[w.table.OID]; w.transition == nil {
-			w.transition = NewTransition(w.table)
-			ctx.Transitions[w.table.OID] = w.transition
-		}
+// open begins an execution. Where there are rules, what is changed becomes part of changes.
+func (w *rowWriter) open(rules []*Rule, changes *Changes) {
+	w.rows, w.bytes, w.changes = 0, 0, nil
+	if len(rules) > 0 {
+		w.changes = changes.add(w.table, w.target.Keep)
 	}
 }
 
@@ -290,8 +284,8 @@ func (w *rowWriter) put(ctx *Ctx, row []types.Datum, rowKey string) error {
 			return err
 		}
 	}
-	if w.transition != nil {
-		w.transition.add(w.transition.New, row, rowKey)
+	if w.changes != nil {
+		w.changes.inserted(row, rowKey)
 	}
 	return nil
 }
@@ -337,8 +331,8 @@ func (w *rowWriter) remove(ctx *Ctx, row []types.Datum, rowKey string) error {
 	}
 	w.rows--
 	w.bytes -= int64(len(key))
-	if w.transition != nil {
-		w.transition.add(w.transition.Old, row, rowKey)
+	if w.changes != nil {
+		w.changes.deleted(row, rowKey)
 	}
 	return w.removeEntries(ctx, row, rowKey)
 }
@@ -502,9 +496,8 @@ func (w *rowWriter) putNew(ctx *Ctx, c *change) error {
 			}
 		}
 	}
-	if w.transition != nil {
-		w.transition.add(w.transition.Old, c.oldRow, c.oldKey)
-		w.transition.add(w.transition.New, c.newRow, c.newKey)
+	if w.changes != nil {
+		w.changes.updated(c)
 	}
 	return nil
 }

@@ -1,101 +1,272 @@
 package exec
 
 import (
-	"sync"
+	"context"
+	"sync/atomic"
 
+	"holdfast/kv"
 	"holdfast/sql/catalog"
 	"holdfast/sql/types"
 )
 
-// Rule is a constraint over more than one row, compiled for one kind of change to one table: a foreign key or
-// an assertion. It belongs to the plan of a statement that may violate it and runs at the end of that
-// statement, on the state with the statement's changes, with the changed rows as transitions; a deferred one
-// runs at the end of the transaction.
+// Rule is a constraint over more than one row, compiled for some kinds of change: a foreign key or an assertion.
+// Plans of statements that may violate it have it. It runs at the end of the statement, on the state with
+// all of the statement's changes; a deferred one runs at the end of the transaction.
 //
-// There are two kinds. A check has a plan whose rows are violations: one is enough. An action, of a foreign
-// key with CASCADE and the like, has a plan that changes rows, with rules of its own.
+// A check has a plan whose rows are violations: the first is reported. An action, of a foreign key with CASCADE
+// and the like, has a plan that changes rows and has rules of its own. Actions run before checks, since they
+// may mend what a check would find.
 type Rule struct {
 	Constraint        catalog.OID // of the constraint or assertion
 	Name              string
-	Table             catalog.OID // whose changes it looks at
 	Deferrable        bool
 	InitiallyDeferred bool
-	Action            bool
-	// Compile makes the plan, at the first use: a table that refers to itself would otherwise be compiled
-	// without end.
-	Compile func() (*Plan, error)
-	// Report makes the error of a violation from its row.
+	// Events are the changes that can violate it: it is checked if one of them has happened.
+	Events []RuleEvent
+	// Action runs before checks, and is never deferred. With a Report it is a check all the same: one that
+	// must not see what other actions do.
+	Action bool
+	// Keep: the plan reads the changed rows.
+	Keep bool
+	// NewOnly tells that there may have been violations before the change: only those it adds count.
+	NewOnly bool
+	// Compile makes the plan, and tells the relations it depends on. It is called at the first use: a table
+	// that refers to itself would otherwise be compiled without end.
+	Compile func(ctx context.Context) (*Plan, []*catalog.Table, error)
+	// Violation tells which rows of the plan are violations; nil: all.
+	Violation func(row []types.Datum) bool
+	// Report makes the error of a violation from its row; nil for an action. If it gives none, the check
+	// has found nothing.
 	Report func(ctx *Ctx, row []types.Datum) error
 
-	once sync.Once
-	plan *Plan
-	err  error
+	compiled atomic.Pointer[compiledRule]
 }
 
-// Plan is the compiled plan.
-func (r *Rule) Plan() (*Plan, error) {
-	r.once.Do(func() { r.plan, r.err = r.Compile() })
-	return r.plan, r.err
+type compiledRule struct {
+	plan   *Plan
+	tables []*catalog.Table
 }
 
-// Run runs the rule on the transaction's present state.
-func (r *Rule) Run(ctx *Ctx) error {
-	plan, err := r.Plan()
+// RuleEvent is a kind of change to a table.
+type RuleEvent struct {
+	Table          catalog.OID
+	Insert, Delete bool
+	Update         kv.ColumnSet // of some of these columns; 0: no update
+}
+
+// happened reports whether changes contain such an event.
+func (e *RuleEvent) happened(c Changes) bool {
+	t := c.of(e.Table)
+	return t != nil && (e.Insert && t.Inserts > 0 || e.Delete && t.Deletes > 0 || t.Updates > 0 && e.Update.Meets(t.Updated))
+}
+
+// concerns reports whether the rule must look at changes.
+func (r *Rule) concerns(c Changes) bool {
+	for i := range r.Events {
+		if r.Events[i].happened(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// plan is the compiled plan. What the transaction's outcome then depends on goes into its footprint.
+func (r *Rule) plan(ctx *Ctx) (*Plan, error) {
+	c := r.compiled.Load()
+	if c == nil {
+		plan, tables, err := r.Compile(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c = &compiledRule{plan, tables}
+		r.compiled.Store(c)
+	}
+	if ctx.Catalog != nil {
+		ctx.Catalog.Observe(ctx.Txn, c.tables...)
+	}
+	return c.plan, nil
+}
+
+// act runs an action on changes. What it changes in turn goes to the statement's queue.
+func (r *Rule) act(ctx *Ctx, q *ruleQueue, c Changes) error {
+	if r.Report != nil {
+		return r.check(ctx, pendingRule{rule: r, changes: c})
+	}
+	plan, err := r.plan(ctx)
 	if err != nil {
 		return err
 	}
 	inner := *ctx
-	inner.Reader = ctx.Txn
-	inner.Params = nil
-	if r.Action {
-		// The follow-up statement has transitions of its own, and reads those of this one.
-		inner.Reader = ctx.Txn.View()
-		inner.Outer = ctx.Transitions
-		inner.Transitions = nil
-	}
+	inner.Reader, inner.Params, inner.Changes, inner.rules = ctx.Txn.View(), nil, c, q
 	run, err := plan.Start(&inner)
 	if err != nil {
 		return err
 	}
 	defer run.Close()
 	for {
-		b, err := run.Next(1)
-		if err != nil {
+		if b, err := run.Next(types.BatchRows); b == nil || err != nil {
 			return err
 		}
-		if b == nil {
-			return nil
-		}
-		if r.Action {
-			continue
-		}
-		row := make([]types.Datum, len(b.Cols))
-		for i, v := range b.Cols {
-			row[i] = v.Datum(position(b.Rows, 0))
-		}
-		return r.Report(ctx, row)
 	}
 }
 
-// runRules runs the rules of a statement that has ended: actions first, since they may mend what a check
-// would find. Deferred ones are left to the end of the transaction.
-func runRules(ctx *Ctx, rules []*Rule) error {
-	for _, actions := range []bool{true, false} {
-		for _, r := range rules {
-			if r.Action != actions {
-				continue
+// check runs a check on the present state.
+func (r *Rule) check(ctx *Ctx, p pendingRule) error {
+	plan, err := r.plan(ctx)
+	if err != nil {
+		return err
+	}
+	var before map[string]bool
+	if r.NewOnly && p.before != nil {
+		before = map[string]bool{}
+		err := r.rows(ctx, plan, p.before, p.changes, func(row []types.Datum) bool {
+			before[rowIdentity(plan, row)] = true
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	var violation []types.Datum
+	err = r.rows(ctx, plan, ctx.Txn, p.changes, func(row []types.Datum) bool {
+		if r.Violation != nil && !r.Violation(row) || before != nil && before[rowIdentity(plan, row)] {
+			return true
+		}
+		violation = row
+		return false
+	})
+	if err != nil || violation == nil {
+		return err
+	}
+	what := *ctx
+	if what.Occasion == "" {
+		what.Occasion = p.occasion
+	}
+	return r.Report(&what, violation)
+}
+
+// rowIdentity tells rows of a plan apart.
+func rowIdentity(plan *Plan, row []types.Datum) string {
+	var b []byte
+	for i, t := range plan.Root.Properties().Types {
+		b = append(b, DatumText(&Ctx{}, t, row[i], 0)...)
+		b = append(b, 0, boolByte(row[i].IsNull()))
+	}
+	return string(b)
+}
+
+func boolByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// rows runs the plan of a check and calls f with its rows until it returns false.
+func (r *Rule) rows(ctx *Ctx, plan *Plan, reader kv.Reader, c Changes, f func(row []types.Datum) bool) error {
+	inner := *ctx
+	inner.Reader, inner.Params, inner.Changes, inner.rules = reader, nil, c, nil
+	run, err := plan.Start(&inner)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	n := 1
+	if r.Violation != nil || r.NewOnly {
+		n = types.BatchRows
+	}
+	for {
+		b, err := run.Next(n)
+		if b == nil || err != nil {
+			return err
+		}
+		for k := 0; k < b.N; k++ {
+			row := make([]types.Datum, len(b.Cols))
+			for i, v := range b.Cols {
+				row[i] = v.Datum(position(b.Rows, k))
 			}
-			if t := ctx.Transitions[r.Table]; t != nil && t.Old.Len() == 0 && t.New.Len() == 0 {
-				continue
-			}
-			if !r.Action && ctx.Deferred.Defers(r) {
-				ctx.Deferred.Add(r, ctx.Transitions[r.Table])
-				continue
-			}
-			if err := r.Run(ctx); err != nil {
-				return err
+			if !f(row) {
+				return nil
 			}
 		}
 	}
+}
+
+// pendingRule is a rule to be run on changes.
+type pendingRule struct {
+	rule     *Rule
+	changes  Changes
+	before   kv.Reader // the state before the statement, for NewOnly
+	occasion string
+}
+
+// ruleQueue is what is left to be done at the end of a statement. The changes that actions make add to it, so that all checks see
+// the outcome of all actions.
+type ruleQueue struct {
+	before          kv.Reader
+	actions, checks []pendingRule
+}
+
+func newRuleQueue(ctx *Ctx) *ruleQueue { return &ruleQueue{before: ctx.Reader} }
+
+// add takes the rules that changes concern. Deferred ones are left to the end of the transaction.
+func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, c Changes, verb string) {
+	occasion := verb
+	if len(c) > 0 {
+		occasion = verb + " of table \"" + c[0].Table.Name + "\""
+	}
+next:
+	for _, r := range rules {
+		if !r.concerns(c) {
+			continue
+		}
+		p := pendingRule{rule: r, changes: c, before: q.before, occasion: occasion}
+		switch {
+		case r.Action:
+			q.actions = append(q.actions, p)
+		case ctx.Deferred.defers(r):
+			ctx.Deferred.add(p)
+		default:
+			if !r.Keep {
+				// What does not look at the changes need not be checked twice.
+				for _, x := range q.checks {
+					if x.rule == r {
+						continue next
+					}
+				}
+			}
+			q.checks = append(q.checks, p)
+		}
+	}
+}
+
+// run runs everything in the queue.
+func (q *ruleQueue) run(ctx *Ctx) error {
+	for len(q.actions) > 0 {
+		p := q.actions[0]
+		q.actions = q.actions[1:]
+		if err := p.rule.act(ctx, q, p.changes); err != nil {
+			return err
+		}
+	}
+	for _, p := range q.checks {
+		if err := p.rule.check(ctx, p); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// endOfChange is called when an operation has made its changes.
+func endOfChange(ctx *Ctx, rules []*Rule, c Changes, verb string) error {
+	if len(rules) == 0 {
+		return nil
+	}
+	if ctx.rules != nil {
+		ctx.rules.add(ctx, rules, c, verb)
+		return nil
+	}
+	q := newRuleQueue(ctx)
+	q.add(ctx, rules, c, verb)
+	return q.run(ctx)
 }

@@ -27,6 +27,7 @@ type Run struct {
 	ctx          *Ctx
 	ended        bool
 	instrumented bool
+	queue        *ruleQueue // of the statement, if several parts of it change rows
 }
 
 // Start begins an execution. The Run must be closed, at the latest before the transaction ends.
@@ -68,7 +69,11 @@ func (p *Plan) build(b *Builder) (*Run, error) {
 }
 
 func (r *Run) start(ctx *Ctx) (*Run, error) {
-	r.ctx, r.ended = ctx, false
+	r.ctx, r.ended, r.queue = ctx, false, nil
+	if ctx.rules == nil && r.plan.modifies() {
+		r.queue = newRuleQueue(ctx)
+		ctx.rules = r.queue
+	}
 	r.builder.epoch++
 	err := ctx.Canceled()
 	if err == nil {
@@ -107,7 +112,21 @@ func (r *Run) Finish() error {
 			}
 		}
 	}
+	if r.queue != nil {
+		r.ctx.rules = nil
+		return r.queue.run(r.ctx)
+	}
 	return nil
+}
+
+// modifies reports whether WITH queries of the plan change rows.
+func (p *Plan) modifies() bool {
+	for _, c := range p.CTEs {
+		if c.Modifies {
+			return true
+		}
+	}
+	return false
 }
 
 // Resume goes on with an execution under another context, as a portal does that is run in parts.

@@ -15,8 +15,8 @@ type Target struct {
 	Checks []RowCheck
 	// Indexes has, parallel to Codec.Indexes(), the expressions and predicates of the indexes.
 	Indexes []IndexExprs
-	// Transition keeps the rows changed, because rules will look at them.
-	Transition bool
+	// Keep keeps the rows changed, because rules will look at them.
+	Keep bool
 }
 
 // RowCheck is a CHECK constraint: violated if Cond is false.

@@ -23,7 +23,7 @@ type transitionScanOp struct {
 func (n *TransitionScan) Build(b *Builder) (Operator, error) {
 	o := &transitionScanOp{table: n.Table, kind: n.Kind, tableOID: types.Vec{Type: types.Oid}}
 	for _, c := range n.Columns {
-		if c.Number > int16(len(n.Table.Columns)) || c.Number < 0 && c.Number != catalog.RowKeyNumber && c.Number != catalog.TableOIDNumber {
+		if c.Number > int16(len(n.Table.Columns)) || c.Number < 0 && c.Number != catalog.RowKeyNumber && c.Number != catalog.TableOIDNumber && c.Number != catalog.PairNumber {
 			return nil, errs.New(errs.InternalError, "table %q has no attribute %d", n.Table.Name, c.Number)
 		}
 		o.numbers = append(o.numbers, c.Number)
@@ -48,8 +48,8 @@ func (o *transitionScanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 	if err := ctx.Canceled(); err != nil {
 		return nil, err
 	}
-	t := ctx.Transitions[o.table.OID]
-	if t == nil {
+	t := ctx.Changes.of(o.table.OID)
+	if t == nil || t.Old == nil {
 		return nil, nil
 	}
 	rows := t.New
@@ -65,6 +65,8 @@ func (o *transitionScanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 		case n > 0:
 			o.batch.Cols[i] = b.Cols[n-1]
 		case n == catalog.RowKeyNumber:
+			o.batch.Cols[i] = b.Cols[len(b.Cols)-2]
+		case n == catalog.PairNumber:
 			o.batch.Cols[i] = b.Cols[len(b.Cols)-1]
 		default:
 			o.tableOID.Resize(extent(b.Rows))

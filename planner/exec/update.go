@@ -20,7 +20,7 @@ type updateOp struct {
 	checks   []*Expr
 	returned *returning
 	buffer   *RowBuffer
-	keep     []*types.Vec
+	changes  Changes
 
 	affected int64
 	done     bool
@@ -110,8 +110,9 @@ func (o *updateOp) Open(ctx *Ctx) error {
 	o.affected, o.done = 0, false
 	o.returned.reset()
 	o.buffer.Reset()
+	o.changes = nil
 	for _, t := range o.targets {
-		t.writer.open(ctx)
+		t.writer.open(o.node.Rules, &o.changes)
 		t.changes = t.changes[:0]
 		clear(t.seen)
 	}
@@ -319,7 +320,7 @@ func (o *updateOp) write(ctx *Ctx) error {
 			return err
 		}
 	}
-	return runRules(ctx, o.node.Rules)
+	return endOfChange(ctx, o.node.Rules, o.changes, "UPDATE")
 }
 
 func (t *updateTarget) write(ctx *Ctx) error {

@@ -40,7 +40,8 @@ func (p *planner) scan(r *algebra.Scan, g goal) (exec.Node, error) {
 	}
 	total := p.tableRows(r.Table)
 	if r.Transition != algebra.NoTransition {
-		n := &exec.TransitionScan{Props: p.props(ids, 1), Table: r.Table, Alias: r.Alias, Columns: cols, Kind: r.Transition}
+		// Fewer than any table has: joins start with what has changed.
+		n := &exec.TransitionScan{Props: p.props(ids, 0.5), Table: r.Table, Alias: r.Alias, Columns: cols, Kind: r.Transition}
 		var err error
 		if n.Filter, err = p.optionalScalar(and(g.conds)); err != nil {
 			return nil, err

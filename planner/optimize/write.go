@@ -30,6 +30,13 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 	if n.Target, err = p.target(r.Table); err != nil {
 		return nil, err
 	}
+	op := operation{table: r.Table, insert: true}
+	if c := r.OnConflict; c != nil {
+		op.update = assigned(c.Set)
+	}
+	if n.Rules, n.Target.Keep, err = p.rules([]operation{op}); err != nil {
+		return nil, err
+	}
 	if n.Values, err = p.assignments(r.Values); err != nil {
 		return nil, err
 	}
@@ -76,11 +83,20 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 		return nil, err
 	}
 	n := &exec.Update{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View}
+	var ops []operation
+	for _, t := range r.Targets {
+		ops = append(ops, operation{table: t.Table, update: assigned(t.Set)})
+	}
+	var keep bool
+	if n.Rules, keep, err = p.rules(ops); err != nil {
+		return nil, err
+	}
 	for _, t := range r.Targets {
 		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New}
 		if planned.Target, err = p.target(t.Table); err != nil {
 			return nil, err
 		}
+		planned.Target.Keep = keep
 		if planned.Set, err = p.assignments(t.Set); err != nil {
 			return nil, err
 		}
@@ -113,11 +129,20 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 		return nil, err
 	}
 	n := &exec.Delete{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View}
+	var ops []operation
+	for _, t := range r.Targets {
+		ops = append(ops, operation{table: t.Table, delete: true})
+	}
+	var keep bool
+	if n.Rules, keep, err = p.rules(ops); err != nil {
+		return nil, err
+	}
 	for _, t := range r.Targets {
 		target, err := p.target(t.Table)
 		if err != nil {
 			return nil, err
 		}
+		target.Keep = keep
 		n.Targets = append(n.Targets, &exec.DeleteTarget{Target: target, Key: t.Key, Old: t.Old})
 	}
 	if n.Returning, err = p.items(r.Returning); err != nil {
@@ -125,6 +150,14 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 	}
 	p.cost(n)
 	return n, nil
+}
+
+// assigned are the columns that assignments change.
+func assigned(list []algebra.Assignment) (numbers []int16) {
+	for _, a := range list {
+		numbers = append(numbers, a.Number)
+	}
+	return numbers
 }
 
 func (p *planner) assignments(list []algebra.Assignment) ([]algebra.Assignment, error) {

@@ -257,10 +257,12 @@ func (t *Table) Index(oid OID) *Index {
 }
 
 // RowKeyNumber is the attribute number of the row's own key, a bytea, as a system column: PostgreSQL's ctid.
-// TableOIDNumber is that of tableoid.
+// TableOIDNumber is that of tableoid. PairNumber is a column of changed rows alone (algebra.Scan.Transition): the
+// row key that an updated row had before, by which its old and new images find each other; else NULL.
 const (
 	RowKeyNumber   int16 = -1
 	TableOIDNumber int16 = -6
+	PairNumber     int16 = -7
 )
 
 // Clone is a deep copy, for DDL to change and put.

@@ -34,6 +34,7 @@ type Snapshot struct {
 
 	once    sync.Once
 	derived *derived
+	memo    sync.Map
 }
 
 type qualifiedName struct {

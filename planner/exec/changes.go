@@ -1,0 +1,159 @@
+package exec
+
+import (
+	"holdfast/kv"
+	"holdfast/sql/catalog"
+	"holdfast/sql/types"
+)
+
+// Changes are the rows that one operation has changed, by table; seldom more than one.
+type Changes []*Transition
+
+// Transition is what has been changed in one table. The columns of its buffers are the table's by attribute number - 1, dropped
+// ones included, followed by the row key (catalog.RowKeyNumber) and the pair (catalog.PairNumber).
+//
+// The rows are kept only if a rule will look at them; the counts always are, since they tell which rules need no
+// check.
+type Transition struct {
+	Table *catalog.Table
+	Old   *RowBuffer // deleted rows, and old images of updated ones; nil if rows are not kept
+	New   *RowBuffer // inserted rows, and new images of updated ones
+	// Inserts, Deletes and Updates count rows; Updated are the columns that updates really changed.
+	Inserts, Deletes, Updates int
+	Updated                   kv.ColumnSet
+
+	row []types.Datum
+}
+
+// newTransition makes an empty transition of a table.
+func newTransition(t *catalog.Table, keep bool) *Transition {
+	c := &Transition{Table: t}
+	if keep {
+		ts := make([]*types.Type, len(t.Columns)+2)
+		for i, col := range t.Columns {
+			ts[i] = col.Type
+		}
+		ts[len(t.Columns)], ts[len(t.Columns)+1] = types.Bytea, types.Bytea
+		c.Old, c.New = NewRowBuffer(ts), NewRowBuffer(ts)
+	}
+	return c
+}
+
+// of is the transition of a table, nil if it has not been changed.
+func (c Changes) of(table catalog.OID) *Transition {
+	for _, t := range c {
+		if t.Table.OID == table {
+			return t
+		}
+	}
+	return nil
+}
+
+// add is the transition of a table, made if there is none.
+func (c *Changes) add(t *catalog.Table, keep bool) *Transition {
+	x := c.of(t.OID)
+	if x == nil {
+		x = newTransition(t, keep)
+		*c = append(*c, x)
+	}
+	return x
+}
+
+func (t *Transition) inserted(row []types.Datum, rowKey string) {
+	t.Inserts++
+	if t.New != nil {
+		t.keep(t.New, row, types.NewString(rowKey), types.Null)
+	}
+}
+
+func (t *Transition) deleted(row []types.Datum, rowKey string) {
+	t.Deletes++
+	if t.Old != nil {
+		t.keep(t.Old, row, types.NewString(rowKey), types.Null)
+	}
+}
+
+func (t *Transition) updated(c *change) {
+	t.Updates++
+	t.Updated |= c.columns
+	if t.Old != nil {
+		pair := types.NewString(c.oldKey)
+		t.keep(t.Old, c.oldRow, pair, pair)
+		t.keep(t.New, c.newRow, types.NewString(c.newKey), pair)
+	}
+}
+
+func (t *Transition) keep(to *RowBuffer, row []types.Datum, key, pair types.Datum) {
+	t.row = append(append(t.row[:0], row...), key, pair)
+	to.AppendDatums(t.row)
+}
+
+// netOf combines the changes that the operations of a transaction made, in order, into what they amount to: Old are rows
+// that were there before and are not now, or are changed, as they were; New are rows that were not there so, as they
+// are. Rows have no pairs, and counts are not made.
+func netOf(list []Changes) Changes {
+	type table struct {
+		first   *Transition
+		removed map[string][]types.Datum // rows of before, by row key
+		current map[string][]types.Datum
+		order   []string // keys in current, once or more, in the order of their coming
+		gone    []string
+	}
+	var tables []*table
+	for _, c := range list {
+		for _, t := range c {
+			if t.Old == nil {
+				continue
+			}
+			var n *table
+			for _, x := range tables {
+				if x.first.Table.OID == t.Table.OID {
+					n = x
+				}
+			}
+			if n == nil {
+				n = &table{first: t, removed: map[string][]types.Datum{}, current: map[string][]types.Datum{}}
+				tables = append(tables, n)
+			}
+			each(t.Old, func(row []types.Datum, key string) {
+				if _, ours := n.current[key]; ours {
+					delete(n.current, key)
+				} else {
+					n.removed[key] = row
+					n.gone = append(n.gone, key)
+				}
+			})
+			each(t.New, func(row []types.Datum, key string) {
+				n.current[key] = row
+				n.order = append(n.order, key)
+			})
+		}
+	}
+	var out Changes
+	for _, n := range tables {
+		t := newTransition(n.first.Table, true)
+		for _, key := range n.gone {
+			t.Old.AppendDatums(n.removed[key])
+		}
+		for _, key := range n.order {
+			if row, ok := n.current[key]; ok {
+				t.New.AppendDatums(row)
+				delete(n.current, key)
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// each calls f with the rows of a buffer of a transition and their row keys.
+func each(r *RowBuffer, f func(row []types.Datum, key string)) {
+	for i := 0; i < r.Len(); i++ {
+		b, at := r.Row(i)
+		row := make([]types.Datum, len(b.Cols))
+		for j, v := range b.Cols {
+			row[j] = v.Datum(at)
+		}
+		f(row, b.Cols[len(b.Cols)-2].S[at])
+	}
+}

@@ -1,0 +1,258 @@
+package optimize
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"holdfast/assertions"
+	"holdfast/kv"
+	"holdfast/planner/bind"
+	"holdfast/planner/exec"
+	"holdfast/planner/exec/rowio"
+	"holdfast/sql/algebra"
+	"holdfast/sql/ast"
+	"holdfast/sql/catalog"
+	"holdfast/sql/types"
+)
+
+// The rules of a statement: foreign keys and assertions that what it changes may violate. They are compiled once for
+// each state of the schema and shared by all plans made for it; their plans are made when they are first run.
+
+// operation is what a statement does to one table.
+type operation struct {
+	table          *catalog.Table
+	insert, delete bool
+	update         []int16 // columns assigned
+}
+
+// rules finds the rules that operations can violate, actions first, and says for which tables changed rows are kept.
+func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err error) {
+	for _, o := range ops {
+		of, err := p.rulesOn(o.table)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, r := range of {
+			if slices.Contains(list, r) {
+				continue
+			}
+			for _, e := range r.Events {
+				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update))) {
+					list = append(list, r)
+					keep = keep || r.Keep
+					break
+				}
+			}
+		}
+	}
+	return list, keep, nil
+}
+
+type rulesKey struct{ table catalog.OID }
+type assertionKey struct{ assertion catalog.OID }
+
+// rulesOn are all rules that look at changes of a table, in the order in which they are checked.
+func (p *planner) rulesOn(t *catalog.Table) ([]*exec.Rule, error) {
+	s := p.o.Snapshot
+	if s == nil {
+		return nil, nil
+	}
+	assertions := s.AssertionsOn(t.OID)
+	referring := len(t.Referencing) > 0 || slices.ContainsFunc(t.Constraints, func(k *catalog.Constraint) bool { return k.Kind == catalog.ForeignKeyConstraint })
+	if !referring && len(assertions) == 0 {
+		return nil, nil
+	}
+	made, err := s.Memo(rulesKey{t.OID}, func() (any, error) {
+		c := &ruleCompiler{o: p.o}
+		c.o.Ctx = nil // rules are shared by sessions: their settings must not show
+		var list []*exec.Rule
+		for _, k := range t.Constraints {
+			if k.Kind == catalog.ForeignKeyConstraint {
+				list = append(list, c.child(t, k)...)
+			}
+		}
+		for _, oid := range t.Referencing {
+			child := s.RelationByOID(oid)
+			if child == nil {
+				continue
+			}
+			for _, k := range child.Constraints {
+				if k.Kind == catalog.ForeignKeyConstraint && k.RefTable == t.OID {
+					list = append(list, c.parent(child, k)...)
+				}
+			}
+		}
+		slices.SortStableFunc(list, func(a, b *exec.Rule) int { return cmp.Compare(a.Constraint, b.Constraint) })
+		for _, a := range assertions {
+			if a.Disabled {
+				continue
+			}
+			of, err := s.Memo(assertionKey{a.OID}, func() (any, error) { return c.assertion(p.ctx, a) })
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, of.([]*exec.Rule)...)
+		}
+		return list, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made.([]*exec.Rule), nil
+}
+
+// ruleCompiler makes rules for one state of the schema.
+type ruleCompiler struct{ o Options }
+
+// compile binds a generated statement and plans it.
+func (c *ruleCompiler) compile(stmt ast.Stmt, shape func(q *algebra.Query)) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+	return func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+		q, err := c.bind(ctx, stmt)
+		if err != nil {
+			return nil, nil, err
+		}
+		assertions.Transitions(q)
+		if shape != nil {
+			shape(q)
+		}
+		plan, err := Plan(ctx, q, c.o)
+		return plan, q.Tables, err
+	}
+}
+
+func (c *ruleCompiler) bind(ctx context.Context, stmt ast.Stmt) (*algebra.Query, error) {
+	return bind.Bind(ctx, bind.Options{Snapshot: c.o.Snapshot, FixedParams: true}, stmt)
+}
+
+// child makes the rules of the referring side of a foreign key.
+func (c *ruleCompiler) child(t *catalog.Table, k *catalog.Constraint) []*exec.Rule {
+	f := assertions.NewForeignKey(c.o.Snapshot, t, k)
+	event := []exec.RuleEvent{{Table: t.OID, Insert: true, Update: columnSet(k.Columns)}}
+	last := len(k.Columns)
+	list := []*exec.Rule{{
+		Constraint: k.OID, Name: k.Name, Deferrable: k.Deferrable, InitiallyDeferred: k.InitiallyDeferred, Events: event, Keep: true,
+		// The rows referred to are locked, so that nobody removes them meanwhile: they would only conflict.
+		Compile: c.compile(f.References(), func(q *algebra.Query) {
+			q.Root = &algebra.LockRows{Input: q.Root, Locks: []algebra.RowLock{{Table: f.Parent, Key: q.Output[last].ID, Strength: "key share"}}}
+		}),
+		Violation: func(row []types.Datum) bool { return row[last].IsNull() },
+		Report: func(ctx *exec.Ctx, row []types.Datum) error {
+			return f.Missing(texts(ctx, columnTypes(t, k.Columns), row[:last]))
+		},
+	}}
+	if q := f.Mixed(); q != nil {
+		list = append(list, &exec.Rule{
+			Constraint: k.OID, Name: k.Name, Deferrable: k.Deferrable, InitiallyDeferred: k.InitiallyDeferred, Events: event, Keep: true,
+			Compile: c.compile(q, nil),
+			Report:  func(*exec.Ctx, []types.Datum) error { return f.MixedNulls() },
+		})
+	}
+	return list
+}
+
+// parent makes the rules of the referenced side.
+func (c *ruleCompiler) parent(child *catalog.Table, k *catalog.Constraint) []*exec.Rule {
+	f := assertions.NewForeignKey(c.o.Snapshot, child, k)
+	var list []*exec.Rule
+	rule := func(event exec.RuleEvent, action byte, follow ast.Stmt) {
+		event.Table = k.RefTable
+		r := &exec.Rule{Constraint: k.OID, Name: k.Name, Events: []exec.RuleEvent{event}, Keep: true}
+		if follow != nil {
+			r.Action = true
+			r.Compile = c.compile(follow, nil)
+		} else {
+			r.Compile = c.compile(f.Referenced(action == 'r'), nil)
+			r.Report = func(ctx *exec.Ctx, row []types.Datum) error {
+				return f.StillReferenced(texts(ctx, columnTypes(f.Parent, k.RefColumns), row))
+			}
+			// RESTRICT looks at once, whatever other keys do.
+			r.Action = action == 'r'
+			r.Deferrable, r.InitiallyDeferred = k.Deferrable && !r.Action, k.InitiallyDeferred
+		}
+		list = append(list, r)
+	}
+	rule(exec.RuleEvent{Delete: true}, k.OnDelete, f.OnDelete())
+	rule(exec.RuleEvent{Update: columnSet(k.RefColumns)}, k.OnUpdate, f.OnUpdate())
+	return list
+}
+
+// columnSet is the columns alone, without the existence of the row.
+func columnSet(numbers []int16) kv.ColumnSet {
+	return rowio.ColumnSet(numbers...) &^ kv.Existence
+}
+
+func columnTypes(t *catalog.Table, numbers []int16) (ts []*types.Type) {
+	for _, n := range numbers {
+		ts = append(ts, t.Columns[n-1].Type)
+	}
+	return ts
+}
+
+func texts(ctx *exec.Ctx, ts []*types.Type, row []types.Datum) (out []string) {
+	for i, d := range row {
+		out = append(out, exec.DatumText(ctx, ts[i], d, 0))
+	}
+	return out
+}
+
+// assertion makes the rules of an assertion: one for each of its violation queries.
+func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*exec.Rule, error) {
+	cond, err := assertions.Condition(a.Condition)
+	if err != nil {
+		return nil, err
+	}
+	var list []*exec.Rule
+	for _, v := range assertions.Violations(cond) {
+		q, err := c.bind(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		r := &exec.Rule{
+			Constraint: a.OID, Name: a.Name, Deferrable: a.Deferrable, InitiallyDeferred: a.InitiallyDeferred,
+			NewOnly: a.NotValid || a.NotEnforced,
+		}
+		for _, e := range assertions.Events(q) {
+			r.Events = append(r.Events, exec.RuleEvent{Table: e.Table, Insert: e.Insert, Delete: e.Delete, Update: columnSet(e.Columns)})
+		}
+		var columns []string
+		var ts []*types.Type
+		for _, o := range q.Output {
+			columns = append(columns, o.Name)
+			ts = append(ts, q.Column(o.ID).Typ)
+		}
+		schema := ""
+		if n := c.o.Snapshot.SchemaByOID(a.Schema); n != nil {
+			schema = n.Name
+		}
+		r.Compile = c.compile(v, nil)
+		if !r.NewOnly {
+			r.Compile = c.compile(v, firstRow)
+		}
+		r.Report = func(ctx *exec.Ctx, row []types.Datum) error {
+			e := assertions.Violated(schema, a.Name, columns, texts(ctx, ts, row))
+			e.Where = fmt.Sprintf("checking assertion \"%s\" at %s", a.Name, occasion(ctx))
+			if a.NotEnforced {
+				e.Severity = "WARNING"
+				ctx.Warn(e)
+				return nil
+			}
+			return e
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+func occasion(ctx *exec.Ctx) string {
+	if ctx.Occasion == "COMMIT" || ctx.Occasion == "SET CONSTRAINTS" {
+		return ctx.Occasion
+	}
+	return "the end of " + ctx.Occasion
+}
+
+// firstRow makes a query end at its first row.
+func firstRow(q *algebra.Query) {
+	q.Root = &algebra.Limit{Input: q.Root, Count: &algebra.Const{T: algebra.T{Typ: types.Int8, M: types.NoTypmod}, Value: types.NewInt(1)}}
+}
