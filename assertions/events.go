@@ -59,8 +59,9 @@ func Events(q *algebra.Query) []Event {
 	return out
 }
 
-// Reads are the columns of stored tables and views that a bound query reads, in any way.
-func Reads(q *algebra.Query) map[catalog.OID][]int16 {
+// ConditionReads are the columns of stored tables and views that a bound condition reads, in any way; q describes
+// it.
+func ConditionReads(q *algebra.Query, cond algebra.Scalar) map[catalog.OID][]int16 {
 	out := map[catalog.OID][]int16{}
 	for _, t := range q.Tables {
 		if t.Virtual == nil {
@@ -77,7 +78,7 @@ func Reads(q *algebra.Query) map[catalog.OID][]int16 {
 		}
 		return true
 	}}
-	v.VisitRel(q.Root)
+	v.VisitScalar(cond)
 	for _, c := range q.CTEs {
 		v.VisitRel(c.Rel)
 	}

@@ -101,26 +101,41 @@ func targets(list []ast.Expr) (out []*ast.Target) {
 
 // References finds, for each new row of the child with a key that is not NULL, the row of the parent: its columns are
 // the child's key and, last, the ctid of the parent row, which is NULL where there is none.
-func (f *ForeignKey) References() *ast.Select { return f.references(newRows) }
+func (f *ForeignKey) References() *ast.Select {
+	columns, notNull := f.key(newRows)
+	return &ast.Select{
+		At:      -1,
+		Targets: targets(append(columns, column(parent, "ctid"))),
+		From: []ast.TableExpr{&ast.Join{At: -1, Kind: ast.LeftJoin,
+			Left: f.table(f.Child, newRows), Right: f.table(f.Parent, parent), On: all(f.matches(parent, newRows))}},
+		Where: all(notNull),
+	}
+}
 
-// AllReferences is References of all rows of the child.
-func (f *ForeignKey) AllReferences() *ast.Select { return f.references(child) }
+// AllMissing finds the keys of all rows of the child that refer to nothing.
+func (f *ForeignKey) AllMissing() *ast.Select {
+	columns, notNull := f.key(child)
+	there := &ast.Select{At: -1, Targets: one(), From: []ast.TableExpr{f.table(f.Parent, parent)}, Where: all(f.matches(parent, child))}
+	return &ast.Select{At: -1, Targets: targets(columns), From: []ast.TableExpr{f.table(f.Child, child)},
+		Where: all(append(notNull, not(&ast.Subquery{At: -1, Kind: ast.ExistsSubquery, Query: there})))}
+}
 
-func (f *ForeignKey) references(alias string) *ast.Select {
-	var columns, notNull []ast.Expr
+// key are the columns of the child's key, and the conditions that they are not NULL.
+func (f *ForeignKey) key(alias string) (columns, notNull []ast.Expr) {
 	for i := range f.Constraint.Columns {
 		c := f.childColumn(alias, i)
 		columns = append(columns, c)
 		notNull = append(notNull, &ast.NullTest{At: -1, Arg: c, Not: true})
 	}
-	return &ast.Select{
-		At:      -1,
-		Targets: targets(append(columns, column(parent, "ctid"))),
-		From: []ast.TableExpr{&ast.Join{At: -1, Kind: ast.LeftJoin,
-			Left: f.table(f.Child, alias), Right: f.table(f.Parent, parent), On: all(f.matches(parent, alias))}},
-		Where: all(notNull),
-	}
+	return columns, notNull
 }
+
+// one is the select list of an EXISTS.
+func one() []*ast.Target {
+	return targets([]ast.Expr{&ast.Literal{At: -1, Kind: ast.LitInt, Value: "1"}})
+}
+
+func not(e ast.Expr) ast.Expr { return &ast.BoolOp{At: -1, Kind: ast.Not, Args: []ast.Expr{e}} }
 
 // Mixed finds new rows of the child whose key is partly NULL, which MATCH FULL does not allow; nil where it is
 // no concern.
@@ -133,12 +148,10 @@ func (f *ForeignKey) mixed(alias string) *ast.Select {
 	if f.Constraint.Match != 'f' || len(f.Constraint.Columns) < 2 {
 		return nil
 	}
-	var columns, null, notNull []ast.Expr
-	for i := range f.Constraint.Columns {
-		c := f.childColumn(alias, i)
-		columns = append(columns, c)
+	columns, notNull := f.key(alias)
+	var null []ast.Expr
+	for _, c := range columns {
 		null = append(null, &ast.NullTest{At: -1, Arg: c})
-		notNull = append(notNull, &ast.NullTest{At: -1, Arg: c, Not: true})
 	}
 	return &ast.Select{At: -1, Targets: targets(columns), From: []ast.TableExpr{f.table(f.Child, alias)},
 		Where: all([]ast.Expr{&ast.BoolOp{At: -1, Kind: ast.Or, Args: null}, &ast.BoolOp{At: -1, Kind: ast.Or, Args: notNull}})}
@@ -157,10 +170,8 @@ func (f *ForeignKey) Referenced(restrict bool) *ast.Select {
 		columns = append(columns, f.parentColumn(oldRows, i))
 		same = append(same, equal(f.parentColumn(alias, i), f.parentColumn(oldRows, i)))
 	}
-	still := &ast.Select{At: -1, Targets: targets([]ast.Expr{&ast.Literal{At: -1, Kind: ast.LitInt, Value: "1"}}),
-		From: []ast.TableExpr{f.table(f.Parent, alias)}, Where: all(same)}
-	where := append(f.matches(oldRows, child), &ast.BoolOp{At: -1, Kind: ast.Not, Args: []ast.Expr{
-		&ast.Subquery{At: -1, Kind: ast.ExistsSubquery, Query: still}}})
+	still := &ast.Select{At: -1, Targets: one(), From: []ast.TableExpr{f.table(f.Parent, alias)}, Where: all(same)}
+	where := append(f.matches(oldRows, child), not(&ast.Subquery{At: -1, Kind: ast.ExistsSubquery, Query: still}))
 	return &ast.Select{At: -1, Targets: targets(columns),
 		From: []ast.TableExpr{f.table(f.Parent, oldRows), f.table(f.Child, child)}, Where: all(where)}
 }

@@ -2,7 +2,9 @@ package ddl
 
 import (
 	"context"
+	"slices"
 
+	"holdfast/assertions"
 	"holdfast/planner/bind"
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
@@ -24,7 +26,8 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 		}
 		return errs.New(errs.DuplicateObject, `assertion "%s" already exists`, s.Name.Name)
 	}
-	if _, err := bind.BindCondition(ctx, env.options(), s.Condition); err != nil {
+	cond, err := bind.BindCondition(ctx, env.options(), s.Condition)
+	if err != nil {
 		return err
 	}
 	// The condition as a query of one column has a text that means the same under any search path.
@@ -35,6 +38,17 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 	a := &catalog.Assertion{
 		Schema: schema.OID, Name: s.Name.Name, Owner: catalog.PostgresRoleOID, Condition: text.Query, Source: s.ConditionText,
 		Deferrable: s.Deferrable, InitiallyDeferred: s.InitiallyDeferred, NotValid: s.NotValid, NotEnforced: s.NotEnforced, DependsOn: text.DependsOn,
+	}
+	// It depends on what views read as well.
+	for oid, numbers := range assertions.ConditionReads(cond.Query, cond.Expr) {
+		for _, n := range numbers {
+			if !slices.Contains(a.DependsOn[oid], n) {
+				a.DependsOn[oid] = append(a.DependsOn[oid], n)
+			}
+		}
+		if _, ok := a.DependsOn[oid]; !ok {
+			a.DependsOn[oid] = nil
+		}
 	}
 	if err := env.putAssertion(ctx, a); err != nil {
 		return err

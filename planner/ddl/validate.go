@@ -3,8 +3,8 @@ package ddl
 import (
 	"context"
 	"fmt"
-	"strings"
 
+	"holdfast/assertions"
 	"holdfast/planner/bind"
 	"holdfast/planner/exec"
 	"holdfast/planner/exec/rowio"
@@ -28,7 +28,12 @@ func (env *Env) query(ctx context.Context, format string, args ...any) (row []ty
 	if err != nil {
 		return nil, nil, err
 	}
-	_, err = env.Run(ctx, env, st[0].Stmt, text, func(b *types.Batch) error {
+	return env.first(ctx, st[0].Stmt, text)
+}
+
+// first runs a statement and returns its first row, nil if there is none.
+func (env *Env) first(ctx context.Context, stmt ast.Stmt, text string) (row []types.Datum, ts []*types.Type, err error) {
+	_, err = env.Run(ctx, env, stmt, text, func(b *types.Batch) error {
 		if row != nil || b.N == 0 {
 			return nil
 		}
@@ -118,26 +123,26 @@ func (env *Env) holds(ctx context.Context, t *catalog.Table, k *catalog.Constrai
 		}
 		return name(errs.New(errs.CheckViolation, `check constraint "%s" of relation "%s" is violated by some row`, k.Name, t.Name))
 	case catalog.ForeignKeyConstraint:
-		ref := env.Snapshot.RelationByOID(k.RefTable)
-		var columns, notNull, match, names, values []string
-		for i, n := range k.Columns {
-			c := types.QuoteIdentifier(t.Columns[n-1].Name)
-			columns = append(columns, "c."+c)
-			names = append(names, t.Columns[n-1].Name)
-			notNull = append(notNull, "c."+c+" IS NOT NULL")
-			match = append(match, "p."+types.QuoteIdentifier(ref.Columns[k.RefColumns[i]-1].Name)+" = c."+c)
-		}
-		row, ts, err := env.query(ctx, "SELECT %s FROM %s c WHERE %s AND NOT EXISTS (SELECT 1 FROM %s p WHERE %s) LIMIT 1",
-			strings.Join(columns, ", "), env.qualified(t), strings.Join(notNull, " AND "), env.qualified(ref), strings.Join(match, " AND "))
-		if err != nil || row == nil {
+		f := assertions.NewForeignKey(env.Snapshot, t, k)
+		row, ts, err := env.first(ctx, f.AllMissing(), "")
+		if err != nil {
 			return err
 		}
-		x := env.Exec(ctx, env)
-		for i, d := range row {
-			values = append(values, exec.DatumText(x, ts[i], d, 0))
+		if row != nil {
+			x := env.Exec(ctx, env)
+			var values []string
+			for i, d := range row {
+				values = append(values, exec.DatumText(x, ts[i], d, 0))
+			}
+			return f.Missing(values)
 		}
-		return name(errs.New(errs.ForeignKeyViolation, `insert or update on table "%s" violates foreign key constraint "%s"`, t.Name, k.Name)).
-			WithDetail(`Key (%s)=(%s) is not present in table "%s".`, strings.Join(names, ", "), strings.Join(values, ", "), ref.Name)
+		if q := f.AllMixed(); q != nil {
+			if row, _, err = env.first(ctx, q, ""); err != nil {
+				return err
+			} else if row != nil {
+				return f.MixedNulls()
+			}
+		}
 	}
 	return nil
 }
@@ -181,6 +186,32 @@ func (env *Env) target(ctx context.Context, t *catalog.Table) (*exec.Target, err
 
 // checkAssertion fails with the first violating row if an assertion does not hold now.
 func (env *Env) checkAssertion(ctx context.Context, a *catalog.Assertion) error {
-	_ = ast.Select{}
-	return errs.Unsupported("CREATE ASSERTION")
+	cond, err := assertions.Condition(a.Condition)
+	if err != nil {
+		return err
+	}
+	path, text := env.SearchPath, env.Text
+	env.SearchPath, env.Text = nil, "" // what is stored is fully qualified, and its positions are not the statement's
+	defer func() { env.SearchPath, env.Text = path, text }()
+	for _, v := range assertions.Violations(cond) {
+		q, err := bind.Bind(ctx, env.options(), v)
+		if err != nil {
+			return err
+		}
+		row, ts, err := env.first(ctx, v, "")
+		if err != nil {
+			return err
+		}
+		if row == nil {
+			continue
+		}
+		x := env.Exec(ctx, env)
+		var columns, values []string
+		for i, o := range q.Output {
+			columns = append(columns, o.Name)
+			values = append(values, exec.DatumText(x, ts[i], row[i], 0))
+		}
+		return assertions.Violated(env.Snapshot.SchemaByOID(a.Schema).Name, a.Name, columns, values)
+	}
+	return nil
 }

@@ -62,17 +62,17 @@ func TestLockRows(t *testing.T) {
 func TestTransitionScan(t *testing.T) {
 	s := newStore(t)
 	table := s.table([]*types.Type{types.Int8, types.Text}, 1)
-	tr := NewTransition(table)
+	tr := newTransition(table, true)
 	for i := range 3000 {
-		tr.New.AppendDatums(row{types.NewInt(int64(i)), types.NewString(fmt.Sprint(i)), types.NewString("key")})
+		tr.New.AppendDatums(row{types.NewInt(int64(i)), types.NewString(fmt.Sprint(i)), types.NewString("key"), types.Null})
 	}
-	tr.Old.AppendDatums(row{types.NewInt(7), types.Null, types.NewString("old key")})
+	tr.Old.AppendDatums(row{types.NewInt(7), types.Null, types.NewString("old key"), types.Null})
 	ids := s.ids(4)
 	scan := &TransitionScan{Props: props(ids, []*types.Type{types.Bytea, types.Text, types.Oid, types.Int8}), Table: table, Kind: algebra.NewRows,
 		Columns: []algebra.ScanColumn{{ID: ids[0], Number: catalog.RowKeyNumber}, {ID: ids[1], Number: 2}, {ID: ids[2], Number: catalog.TableOIDNumber}, {ID: ids[3], Number: 1}}}
 	ctx := s.ctx()
 	wantRows(t, "no transition", collect(t, ctx, scan), nil)
-	ctx.Transitions = map[catalog.OID]*Transition{table.OID: tr}
+	ctx.Changes = Changes{tr}
 	if got := collect(t, ctx, scan); len(got) != 3000 || printRow(got[2999]) != fmt.Sprintf(`"key"|"2999"|%d|2999`, table.OID) {
 		t.Errorf("%d new rows, the last %s", len(got), printRow(got[len(got)-1]))
 	}
