@@ -35,7 +35,7 @@ func (env *Env) createSequence(ctx context.Context, s *ast.CreateSequence) (*cat
 // number reads the value of an option, nil if it has none.
 func number(o *ast.Option) (*int64, error) {
 	l, ok := o.Value.(*ast.Literal)
-	if !ok || l.Kind == ast.LitNull {
+	if !ok || l.Kind != ast.LitInt && l.Kind != ast.LitNumeric {
 		return nil, nil
 	}
 	v, err := strconv.ParseInt(l.Value, 10, 64)
