@@ -120,7 +120,8 @@ func recorded(err error) string {
 	if e.Detail != "" {
 		out += "DETAIL: " + e.Detail + "\n"
 	}
-	if e.Hint != "" {
+	// PostgreSQL advises to write triggers or rules for views, which are not there.
+	if e.Hint != "" && !strings.HasPrefix(e.Hint, "To enable") {
 		out += "HINT: " + e.Hint + "\n"
 	}
 	return out

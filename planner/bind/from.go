@@ -82,8 +82,10 @@ func (s *scope) fromItem(item ast.TableExpr) (algebra.Rel, []*source) {
 		rel, src = s.tableRef(item)
 	case *ast.SubqueryRef:
 		rel, src = s.subqueryRef(item)
+		s.flatNot()
 	case *ast.FuncRef:
 		rel, src = s.funcRef(item)
+		s.flatNot()
 	case *ast.Join:
 		return s.joinRef(item)
 	default:
@@ -137,6 +139,9 @@ func (s *scope) tableRef(t *ast.TableRef) (algebra.Rel, *source) {
 	}
 	table := s.findTable(t.Table)
 	b.depend(table)
+	if table.View != nil && s.flat != nil {
+		return s.flatViewRef(table, t.Alias, name)
+	}
 	if table.View != nil {
 		return s.viewRef(table, t.Alias, name, s.locksFor(name))
 	}
@@ -144,6 +149,9 @@ func (s *scope) tableRef(t *ast.TableRef) (algebra.Rel, *source) {
 		b.fail(t.Pos(), errs.WrongObjectType, "%s is a composite type", quoted(table.Name))
 	}
 	rel, src := s.scanTable(table, t.Alias, name)
+	if s.flat != nil {
+		s.flatTable(src)
+	}
 	for _, l := range s.locksFor(name) {
 		s.lockRow(src, l)
 	}
@@ -229,7 +237,14 @@ func (s *scope) subqueryRef(t *ast.SubqueryRef) (algebra.Rel, *source) {
 func (s *scope) joinRef(j *ast.Join) (algebra.Rel, []*source) {
 	b := s.b
 	visible := len(s.visible)
+	n0, n1 := 0, 0
+	if s.flat != nil {
+		n0 = len(s.flat.bases)
+	}
 	left, ls := s.fromItem(j.Left)
+	if s.flat != nil {
+		n1 = len(s.flat.bases)
+	}
 	setLateral(ls, true, j.Kind == ast.InnerJoin || j.Kind == ast.LeftJoin)
 	s.visible = append(s.visible, ls...)
 	right, rs := s.fromItem(j.Right)
@@ -285,6 +300,9 @@ func (s *scope) joinRef(j *ast.Join) (algebra.Rel, []*source) {
 	}
 	if j.Kind == ast.LeftJoin || j.Kind == ast.FullJoin {
 		setNullable(rs)
+	}
+	if s.flat != nil {
+		s.flat.flatJoin(j.Kind, on, n0, n1)
 	}
 	s.add(out, j.Alias, "join expression")
 	if b.text != nil {

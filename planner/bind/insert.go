@@ -35,7 +35,7 @@ func (s *scope) insert(q *ast.Insert) *result {
 	if q.OnConflict != nil {
 		out.OnConflict = s.onConflict(q.OnConflict, w)
 	}
-	out.Checks = w.newChecks()
+	out.Checks = w.newChecks(b, s)
 	s.visible = []*source{w.newSource(b, s)}
 	items, rcols := s.returning(q.Returning)
 	out.Returning = items
@@ -259,7 +259,7 @@ func (in *insertion) valuesRows(rows [][]ast.Expr) {
 		}
 		for _, row := range v.Rows {
 			if row[k] == nil {
-				row[k] = b.defaultOf(c.base.table, c.column)
+				row[k] = b.columnDefault(in.w, c)
 			}
 		}
 		id := b.newCol(algebra.Column{Name: c.name, T: typeOf(c.column.Type, c.column.Mod)}, colInfo{scope: s, kind: outputCol})
@@ -306,7 +306,15 @@ func (in *insertion) values() []algebra.Assignment {
 	base := in.w.bases[0]
 	byNumber := map[int16]scalar{}
 	for c, e := range in.given {
+		if byNumber[c.column.Number] != nil {
+			b.fail(-1, errs.SyntaxError, "multiple assignments to same column %s", quoted(c.column.Name))
+		}
 		byNumber[c.column.Number] = e
+	}
+	for _, c := range in.w.cols { // defaults that the view has of its own
+		if c.base != nil && c.own != nil && c.own.Default != "" && byNumber[c.column.Number] == nil {
+			byNumber[c.column.Number] = b.columnDefault(in.w, c)
+		}
 	}
 	generated := false
 	var out []algebra.Assignment
@@ -361,7 +369,10 @@ func (b *binder) generate(s *scope, p *algebra.Project, t *catalog.Table, set []
 }
 
 // newChecks are the conditions of WITH CHECK OPTION over new rows.
-func (w *writeTarget) newChecks() []algebra.ViewCheck {
+func (w *writeTarget) newChecks(b *binder, s *scope) []algebra.ViewCheck {
+	if w.relinked != nil {
+		return w.relinkedChecks(b, s)
+	}
 	if len(w.checks) == 0 {
 		return nil
 	}

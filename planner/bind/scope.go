@@ -28,6 +28,7 @@ type scope struct {
 
 	futureCTEs []string // WITH queries that cannot be seen yet
 	locked     []lockedRow
+	flat       *flatView     // the view that the scope is flattened into
 	topCall    *ast.FuncCall // in FROM: the call that may return a set
 
 	aggs    []*algebra.Agg
@@ -75,6 +76,7 @@ type column struct {
 	expr   algebra.Scalar // nil: a scanned column not used so far
 	via    *column        // a column of a join: that of its side
 	hidden bool           // not in *; its merged form is
+	flat   *flatColumn    // of a flattened view
 
 	// Where the column of the result comes from, for RowDescription.
 	originTable  catalog.OID

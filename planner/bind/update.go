@@ -33,7 +33,7 @@ func (s *scope) update(q *ast.Update) *result {
 
 	p := b.pass(rel)
 	set := s.setClauses(w, q.Set, p)
-	out := &algebra.Update{Checks: w.newChecks(), Returning: items, View: w.view}
+	out := &algebra.Update{Checks: w.newChecks(b, s), Returning: items, View: w.view}
 	if !w.join {
 		out.View = nil
 	}
@@ -68,18 +68,36 @@ func without(list []*source, src *source) []*source {
 
 // announce makes the new rows of the tables that SET will change, so that RETURNING can speak of them.
 func (w *writeTarget) announce(b *binder, s *scope, list []*ast.SetClause) {
-	for _, base := range w.bases {
-		touched := w.view == nil
-		for _, set := range list {
-			for _, n := range set.Columns {
-				for _, c := range w.cols {
-					touched = touched || c.name == n.Name && c.base == base
+	touched := map[*baseTable]map[int16]bool{}
+	touch := func(base *baseTable, c *catalog.Column) {
+		if touched[base] == nil {
+			touched[base] = map[int16]bool{}
+		}
+		touched[base][c.Number] = true
+	}
+	for _, set := range list {
+		for _, n := range set.Columns {
+			for _, c := range w.cols {
+				if c.name == n.Name && c.base != nil {
+					touch(c.base, c.column)
+					for _, a := range c.also {
+						touch(a.base, a.column)
+					}
 				}
 			}
 		}
-		if touched {
+	}
+	for _, base := range w.bases {
+		if touched[base] != nil {
+			if w.view != nil {
+				w.makeWhole(s, base)
+			}
 			b.makeNew(s, base)
 		}
+	}
+	if w.view != nil {
+		w.flat.graph = nil // whole rows have more columns
+		w.relink(b, touched)
 	}
 }
 
@@ -103,7 +121,19 @@ func (s *scope) delete(q *ast.Delete) *result {
 }
 
 // deleted are the tables that a DELETE removes rows of.
-func (w *writeTarget) deleted() []*baseTable { return w.bases }
+func (w *writeTarget) deleted() []*baseTable {
+	if !w.join {
+		return w.bases
+	}
+	g := w.flat.keys()
+	var out []*baseTable
+	for i, base := range w.bases {
+		if g.preserved[i] { // tables that are one to one go together
+			out = append(out, base)
+		}
+	}
+	return out
+}
 
 // setClauses binds SET: the values of columns, by base table. What several columns share, a row from a query,
 // is computed by p; without p it is repeated.
@@ -115,7 +145,7 @@ func (s *scope) setClauses(w *writeTarget, list []*ast.SetClause, p *algebra.Pro
 	defer func() { s.clause = old }()
 	for _, set := range list {
 		if !set.Multi {
-			s.setColumn(w, out, set.Columns[0], set.Value, nil)
+			s.setColumn(w, out, p, set.Columns[0], set.Value, nil)
 			continue
 		}
 		switch v := set.Value.(type) {
@@ -125,7 +155,7 @@ func (s *scope) setClauses(w *writeTarget, list []*ast.SetClause, p *algebra.Pro
 				b.fail(v.Pos(), errs.SyntaxError, "number of columns does not match number of values")
 			}
 			for i, n := range set.Columns {
-				s.setColumn(w, out, n, fields[i], nil)
+				s.setColumn(w, out, p, n, fields[i], nil)
 			}
 		case *ast.Subquery:
 			if v.Kind != ast.ScalarSubquery {
@@ -148,7 +178,7 @@ func (s *scope) setClauses(w *writeTarget, list []*ast.SetClause, p *algebra.Pro
 				}
 			}
 			for i, n := range set.Columns {
-				s.setColumn(w, out, n, set.Value, fields[i])
+				s.setColumn(w, out, p, n, set.Value, fields[i])
 			}
 		default:
 			b.bail(loc(set.Value), multiSource())
@@ -162,7 +192,7 @@ func multiSource() error {
 }
 
 // setColumn binds one assignment; value is its value if it is bound already.
-func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, n *ast.InsertColumn, e ast.Expr, value scalar) {
+func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p *algebra.Project, n *ast.InsertColumn, e ast.Expr, value scalar) {
 	b := s.b
 	c := w.column(b, n.Name, n.Pos())
 	if n.Indirection {
@@ -175,21 +205,31 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, n
 	if c.base == nil {
 		b.refuseColumn(w, c, opUpdate)
 	}
-	m := out[c.base]
-	if m == nil {
-		m = map[int16]scalar{}
-		out[c.base] = m
-	}
-	if _, twice := m[c.column.Number]; twice {
-		b.fail(-1, errs.SyntaxError, "multiple assignments to same column %s", quoted(n.Name))
+	put := func(base *baseTable, col *catalog.Column, v scalar) {
+		m := out[base]
+		if m == nil {
+			m = map[int16]scalar{}
+			out[base] = m
+		}
+		if _, twice := m[col.Number]; twice {
+			b.fail(-1, errs.SyntaxError, "multiple assignments to same column %s", quoted(col.Name))
+		}
+		m[col.Number] = v
 	}
 	if isDefault {
 		if c.column.Generated == "" {
-			value = b.defaultOf(c.base.table, c.column)
+			value = b.columnDefault(w, c)
 		}
-		m[c.column.Number] = value
+		put(c.base, c.column, value)
+		for _, a := range c.also {
+			put(a.base, a.column, b.assign(value, a.column.Type, a.column.Mod, a.column.Name, -1, true))
+		}
 		return
 	}
+	if len(c.also) > 0 && !simple(value) && p != nil {
+		value = b.compute(s, p, c.name, value)
+	}
+	given := value
 	value = b.assignValue(value, c, loc(e))
 	detail := ""
 	switch {
@@ -201,7 +241,21 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, n
 	if detail != "" {
 		b.bail(-1, errs.New(errs.GeneratedAlways, "column %s can only be updated to DEFAULT", quoted(c.name)).WithDetail(detail, quoted(c.name)))
 	}
-	m[c.column.Number] = value
+	put(c.base, c.column, value)
+	for _, a := range c.also {
+		other := *c
+		other.base, other.column = a.base, a.column
+		put(a.base, a.column, b.assignValue(given, &other, loc(e)))
+	}
+}
+
+// columnDefault is the default of a column of the relation that a statement names: a view may have its own.
+func (b *binder) columnDefault(w *writeTarget, c *writeColumn) scalar {
+	if c.own != nil && c.own.Default != "" {
+		e := b.storedExpr(c.own.Default, nil, inDefault, c.own)
+		return b.assign(e, c.column.Type, c.column.Mod, c.name, -1, true)
+	}
+	return b.defaultOf(c.base.table, c.column)
 }
 
 // assignments are what SET changes in a base table, generated columns included, by attribute number.

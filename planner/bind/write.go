@@ -22,9 +22,11 @@ type writeTarget struct {
 	bases []*baseTable
 	// checks are the conditions that WITH CHECK OPTION demands of new rows, over old columns.
 	checks []algebra.ViewCheck
-	where  []scalar // conditions of views over the rows to be inserted: not used by INSERT
-	view   *catalog.Table
+	view   *catalog.Table // nil for a table
+	flat   *flatView
 	join   bool // a join view
+	// relinked are the columns changed by an UPDATE that changes what tables are joined by; nil otherwise.
+	relinked map[*baseTable]map[int16]bool
 }
 
 // writeColumn is a column of the relation that a statement names, and the column of a base table it stands for.
@@ -34,7 +36,17 @@ type writeColumn struct {
 	base   *baseTable // nil if it cannot be written
 	column *catalog.Column
 	reason string // why it cannot be written: a sentence
+	blame  *flatColumn
 	expr   scalar // of the present row
+	// also are further places that are written, in tables one to one with the first.
+	also []writePlace
+	own  *catalog.Column // the view's column
+}
+
+// writePlace is a column of a base table.
+type writePlace struct {
+	base   *baseTable
+	column *catalog.Column
 }
 
 // baseTable is a table that a statement changes.
@@ -150,9 +162,7 @@ func (w *writeTarget) column(b *binder, name string, pos int) *writeColumn {
 	}
 	switch name {
 	case "ctid", "tableoid", "xmin", "xmax", "cmin", "cmax":
-		if w.view == nil {
-			b.fail(pos, errs.FeatureNotSupported, "cannot assign to system column %s", quoted(name))
-		}
+		b.fail(pos, errs.FeatureNotSupported, "cannot assign to system column %s", quoted(name))
 	}
 	b.fail(pos, errs.UndefinedColumn, "column %s of relation %s does not exist", quoted(name), quoted(w.table.Name))
 	return nil
@@ -234,6 +244,9 @@ func (s *scope) returning(list []*ast.Target) ([]algebra.Item, []outCol) {
 // newSource is the target as RETURNING and CHECK OPTION see it: with the new rows.
 func (w *writeTarget) newSource(b *binder, s *scope) *source {
 	r := w.renew()
+	if w.relinked != nil {
+		r = w.relinker(b, s)
+	}
 	src := &source{owner: s, name: w.src.name, table: w.table, alias: w.src.alias, relVisible: true, colsVisible: true, base: w.table, target: true}
 	for _, c := range w.src.cols {
 		x := *c
@@ -246,6 +259,23 @@ func (w *writeTarget) newSource(b *binder, s *scope) *source {
 		src.oid = tableOID(w.table)
 	}
 	return src
+}
+
+// relinker is renew for an UPDATE that changes what tables are joined by: the columns of the other tables are
+// those of the rows that the new ones belong to.
+func (w *writeTarget) relinker(b *binder, s *scope) *algebra.Rewriter {
+	r := w.renew()
+	g := w.flat.keys()
+	return &algebra.Rewriter{Scalar: func(e scalar) (scalar, bool) {
+		c, ok := e.(*algebra.Col)
+		if !ok {
+			return nil, false
+		}
+		if at, ok := g.at[c.ID]; ok && w.relinked[w.bases[at.base]] == nil {
+			return w.relinkedColumn(b, s, c), true
+		}
+		return r.RewriteScalar(c), true
+	}}
 }
 
 // renew is the rewriter from the columns of old rows to those of new ones, of the tables that change.
