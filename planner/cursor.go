@@ -14,6 +14,7 @@ import (
 type cursorState struct {
 	hold, scroll, binary bool
 	position             int64
+	created              int64 // pg_cursors.creation_time
 }
 
 // heldRows are rows that a cursor has read.
@@ -39,7 +40,7 @@ func (s *Session) declare(ctx context.Context, p *prepared, st *ast.DeclareCurso
 	}
 	c := &portal{
 		name: st.Name, stmt: q, params: params, tx: s.tx, plan: pl, run: run,
-		cursor: &cursorState{hold: st.Hold, scroll: !st.NoScroll, binary: st.Binary},
+		cursor: &cursorState{hold: st.Hold, scroll: !st.NoScroll, binary: st.Binary, created: s.statementTime},
 	}
 	c.held = &heldRows{rows: exec.NewRowBuffer(batchTypes(pl.columns))}
 	if st.Hold {

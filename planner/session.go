@@ -59,6 +59,9 @@ type activity struct {
 	query      string
 	since      int64 // state_change
 	queryStart int64
+
+	application string
+	transaction int64 // xact_start, 0 outside of one
 }
 
 // NewSession starts a session. Its errors are what the client is told instead.
@@ -219,7 +222,12 @@ func canceled(ctx context.Context) error {
 
 func (s *Session) setActivity(state, query string) {
 	t := microseconds(time.Now())
-	s.activity.Store(&activity{state: state, query: query, since: t, queryStart: s.statementTime})
+	a := &activity{state: state, query: query, since: t, queryStart: s.statementTime}
+	a.application, _ = s.settings.get("application_name")
+	if s.tx != nil {
+		a.transaction = s.tx.time
+	}
+	s.activity.Store(a)
 }
 
 // notice sends a notice to the client if its level is one it wants.
