@@ -49,7 +49,7 @@ func (c *Cast) kernel(toMod int32, explicit bool) (k Kernel, modded bool) {
 		if !c.Func.implemented() {
 			return failing(errs.Unsupported("cast from %s to %s", c.Source, c.Target)), true
 		}
-		return castFunc(c.Func, explicit), false
+		return castFunc(c.Func, toMod, explicit), false
 	case c.Binary:
 		return relabel(source, target), false
 	case c.Elem != nil:
@@ -70,16 +70,15 @@ func failing(err error) Kernel {
 	return func(*Ctx, []*types.Vec, types.Rows, *types.Vec) error { return err }
 }
 
-// castFunc calls a cast's function, which may also take the modifier and whether the cast is explicit: those
-// are for conversions of a type to itself, that is for modifiers, and stay at "none".
-func castFunc(f *Func, explicit bool) Kernel {
+// castFunc calls a cast's function, which may also take the modifier and whether the cast is explicit.
+func castFunc(f *Func, toMod int32, explicit bool) Kernel {
 	if len(f.Args) == 1 {
 		return f.Kernel
 	}
-	none := constInt(types.Int4, int64(types.NoTypmod))
+	mod := constInt(types.Int4, int64(toMod))
 	flag := constInt(types.Bool, bit(explicit))
 	return func(ctx *Ctx, args []*types.Vec, rows types.Rows, out *types.Vec) error {
-		return f.Kernel(ctx, []*types.Vec{args[0], none, flag}[:len(f.Args)], rows, out)
+		return f.Kernel(ctx, []*types.Vec{args[0], mod, flag}[:len(f.Args)], rows, out)
 	}
 }
 
@@ -316,7 +315,7 @@ func lengthCoercion(t *types.Type) Kernel {
 
 // checkPadding refuses to pad to a length that a type could not be declared with but a function can be called with.
 func checkPadding(t *types.Type, mod int64) error {
-	if t == types.Bpchar && mod > maxString {
+	if t == types.Bpchar && mod > maxString || t == types.Bit && mod > maxBits {
 		return tooLong()
 	}
 	return nil

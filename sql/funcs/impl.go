@@ -6,7 +6,7 @@ import "maps"
 func scalarFuncs() []kernels {
 	return []kernels{integerFuncs(), comparisonFuncs(), floatFuncs(), castFuncs(), numericFuncs(), stringFuncs(), encodingFuncs(),
 		formatFuncs(), likeFuncs(), regexFuncs(), arrayFuncs(), boolFuncs(), datetimeFuncs(), sessionFuncs(),
-		jsonTextFuncs(), numberPictureFuncs(), timePictureFuncs(), jsonBuildFuncs(), jsonbFuncs()}
+		jsonTextFuncs(), numberPictureFuncs(), timePictureFuncs(), jsonBuildFuncs(), jsonbFuncs(), rangeFuncs(), bitFuncs()}
 }
 
 func setReturning() setKernels {
