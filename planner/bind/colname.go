@@ -18,10 +18,6 @@ func columnName(e ast.Expr) (name string, strong bool) {
 		return columnName(e.Arg)
 	case *ast.FuncCall:
 		return e.Name[len(e.Name)-1], true
-	case *ast.Literal:
-		if e.Kind == ast.LitBool {
-			return "bool", false
-		}
 	case *ast.Cast:
 		if n, ok := columnName(e.Arg); ok {
 			return n, true

@@ -12,10 +12,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"holdfast/sql/parse"
+	"holdfast/sql/types"
 )
 
 // TestErrors runs the files of testdata/errors, whose answers are PostgreSQL's: of each statement the error of
-// its analysis, or "ok" with the types of its parameters. With BIND_RECORD set to the connection string of a
+// its analysis, or "ok" with the types
+// of its parameters and its result columns. With BIND_RECORD set to the connection string of a
 // PostgreSQL 15 server, it asks that server instead, so that -rewrite records what it says.
 func TestErrors(t *testing.T) {
 	record := os.Getenv("BIND_RECORD")
@@ -66,6 +68,14 @@ func sendAll(ctx context.Context, conn *pgconn.PgConn, sql string) error {
 	return err
 }
 
+// shortType names a type; those of users go by one name, since their OIDs differ from run to run.
+func shortType(oid uint32) string {
+	if t := types.ByOID(types.OID(oid)); t != nil {
+		return t.Name
+	}
+	return "user"
+}
+
 // answer is what the binder says.
 func (s *schema) answer(line string) string {
 	list, err := parse.Parse(line)
@@ -83,6 +93,13 @@ func (s *schema) answer(line string) string {
 	for _, p := range q.Params {
 		out += fmt.Sprintf(" %d", p.OID)
 	}
+	for _, c := range q.Output {
+		d := q.Column(c.ID)
+		out += fmt.Sprintf(" %s:%s", c.Name, shortType(uint32(d.Typ.OID)))
+		if d.M >= 0 {
+			out += fmt.Sprintf("(%d)", d.M)
+		}
+	}
 	return out + "\n"
 }
 
@@ -99,6 +116,12 @@ func ask(ctx context.Context, conn *pgconn.PgConn, line string) string {
 	out := "ok"
 	for _, oid := range d.ParamOIDs {
 		out += fmt.Sprintf(" %d", oid)
+	}
+	for _, f := range d.Fields {
+		out += fmt.Sprintf(" %s:%s", f.Name, shortType(f.DataTypeOID))
+		if f.TypeModifier >= 0 {
+			out += fmt.Sprintf("(%d)", f.TypeModifier)
+		}
 	}
 	if len(d.ParamOIDs) == 0 {
 		if err := sendAll(ctx, conn, "explain "+line); err != nil {

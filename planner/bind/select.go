@@ -147,8 +147,10 @@ func (s *scope) targetList(list []*ast.Target, c clause) []*target {
 			}
 		}
 		x := &target{name: targetName(t), expr: s.expr(t.Expr), pos: loc(t.Expr), ast: t.Expr}
-		if e, ok := t.Expr.(*ast.ColumnRef); ok {
+		if e, ok := t.Expr.(*ast.ColumnRef); ok && s.flat != nil {
 			x.col = s.origin(e)
+		} else if c, ok := x.expr.(*algebra.Col); ok {
+			x.col = s.b.columnByID(c.ID)
 		}
 		out = append(out, x)
 	}
@@ -156,7 +158,24 @@ func (s *scope) targetList(list []*ast.Target, c clause) []*target {
 	return out
 }
 
-// origin finds the column that a reference has been bound to, for the description of the result.
+// columnByID finds the column of a source that a ColID is, nil if it is none.
+func (b *binder) columnByID(id algebra.ColID) *column {
+	src := b.info(id).src
+	if src == nil {
+		return nil
+	}
+	for _, c := range src.cols {
+		if x, ok := c.expr.(*algebra.Col); ok && x.ID == id {
+			return c
+		}
+	}
+	if d := b.q.Column(id); d.Number < 0 {
+		return &column{name: d.Name, originTable: d.Table, originNumber: d.Number}
+	}
+	return nil
+}
+
+// origin finds the column that a reference has been bound to.
 func (s *scope) origin(e *ast.ColumnRef) *column {
 	name := e.Names[len(e.Names)-1]
 	if len(e.Names) == 1 {
