@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/bits"
 	"os"
 	"syscall"
 
@@ -82,10 +83,8 @@ func (f *rowFile) writeBatch(b *types.Batch) error {
 
 // reader reads the file from its beginning.
 func (f *rowFile) reader() (*rowFileReader, error) {
-	if err := f.writer.Flush(); err != nil {
-		return nil, spillError(err)
-	}
-	return &rowFileReader{in: bufio.NewReaderSize(io.NewSectionReader(f.file, 0, f.size), spillBuffer)}, nil
+	r := &rowFileReader{}
+	return r, r.refresh(f)
 }
 
 func (f *rowFile) close() error {
@@ -103,8 +102,28 @@ func (f *rowFile) close() error {
 // rowFileReader reads a rowFile. key and row are valid until the next call of next.
 type rowFileReader struct {
 	in       *bufio.Reader
+	at       int64 // where the next row begins
+	end      int64 // what was written when the reader last looked
 	buf      []byte
 	key, row []byte
+}
+
+// refresh makes the reader see what has been written to the file since.
+func (r *rowFileReader) refresh(f *rowFile) error {
+	if r.in != nil && r.end == f.size {
+		return nil
+	}
+	if err := f.writer.Flush(); err != nil {
+		return spillError(err)
+	}
+	r.end = f.size
+	section := io.NewSectionReader(f.file, r.at, r.end-r.at)
+	if r.in == nil {
+		r.in = bufio.NewReaderSize(section, spillBuffer)
+	} else {
+		r.in.Reset(section)
+	}
+	return nil
 }
 
 // next moves to the next row and reports whether there is one.
@@ -120,16 +139,20 @@ func (r *rowFileReader) next() (bool, error) {
 	if err != nil {
 		return false, spillError(err)
 	}
-	if size := int(k + n); cap(r.buf) < size {
+	size := int(k + n)
+	if cap(r.buf) < size {
 		r.buf = make([]byte, size, 2*size)
 	}
-	r.buf = r.buf[:k+n]
+	r.buf = r.buf[:size]
+	r.at += int64(uvarintLen(k) + uvarintLen(n) + size)
 	if _, err := io.ReadFull(r.in, r.buf); err != nil {
 		return false, spillError(err)
 	}
 	r.key, r.row = r.buf[:k], r.buf[k:]
 	return true, nil
 }
+
+func uvarintLen(x uint64) int { return (bits.Len64(x|1) + 6) / 7 }
 
 // fileSource returns the rows of a file in batches.
 type fileSource struct {
@@ -222,7 +245,6 @@ type spoolReader struct {
 	view  types.Batch
 	sel   []int32
 	file  *fileSource
-	seen  int64 // size of the file when file was opened
 }
 
 func (r *spoolReader) rewind() { r.at, r.file = 0, nil }
@@ -249,17 +271,15 @@ func (r *spoolReader) next(max int) (*types.Batch, error) {
 		r.at += n
 		return &r.view, nil
 	}
-	if r.file == nil || r.seen != s.file.size {
+	if r.file == nil {
 		f, err := newFileSource(s.file, s.rows.types)
 		if err != nil {
 			return nil, err
 		}
-		for skip := r.at - s.rows.Len(); skip > 0; skip-- { // what was read before the file grew
-			if _, err := f.reader.next(); err != nil {
-				return nil, err
-			}
-		}
-		r.file, r.seen = f, s.file.size
+		r.file = f
+	}
+	if err := r.file.reader.refresh(s.file); err != nil {
+		return nil, err
 	}
 	b, err := r.file.next(max)
 	if b != nil {
