@@ -199,7 +199,7 @@ func (s *Session) copyTo(ctx context.Context, p *prepared, st *ast.Copy, o copyi
 	} else if !isQuery(stmt) {
 		return errs.New(errs.FeatureNotSupported, "COPY query must be a SELECT, INSERT, UPDATE or DELETE")
 	}
-	q := &prepared{text: p.text, stmt: stmt, sql: true}
+	q := &prepared{text: p.text, stmt: stmt, simple: true, sql: true}
 	pl, run, err := s.start(ctx, q, nil, out)
 	if err != nil {
 		return err

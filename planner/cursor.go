@@ -33,7 +33,7 @@ func (s *Session) declare(ctx context.Context, p *prepared, st *ast.DeclareCurso
 	if s.portals[st.Name] != nil {
 		return errs.New(errs.DuplicateCursor, `cursor "%s" already exists`, st.Name)
 	}
-	q := &prepared{text: p.text, stmt: st.Query, sql: true}
+	q := &prepared{text: p.text, whole: p.whole, stmt: st.Query, declared: p.declared, simple: p.simple, sql: true}
 	pl, run, err := s.start(ctx, q, params, out)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (s *Session) declare(ctx context.Context, p *prepared, st *ast.DeclareCurso
 			return err
 		}
 	}
-	s.portals[st.Name] = c
+	s.addPortal(c)
 	return out.CommandComplete("DECLARE CURSOR")
 }
 
@@ -98,6 +98,9 @@ func (s *Session) fetch(ctx context.Context, p *prepared, st *ast.Fetch, formats
 	c := s.portals[st.Cursor]
 	if c == nil || c.cursor == nil {
 		return errs.New(errs.InvalidCursorName, `cursor "%s" does not exist`, st.Cursor)
+	}
+	if cur, position := c.cursor, c.cursor.position; c.tx != s.tx {
+		s.tx.undoSession = append(s.tx.undoSession, func() { cur.position = position })
 	}
 	rows, err := s.position(ctx, c, st)
 	if err != nil {

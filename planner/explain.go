@@ -85,7 +85,7 @@ func (s *Session) explain(ctx context.Context, p *prepared, st *ast.Explain, par
 	if err != nil {
 		return err
 	}
-	target := &prepared{text: p.text, stmt: st.Stmt, declared: p.declared, params: p.params}
+	target := &prepared{text: p.text, stmt: st.Stmt, declared: p.declared, simple: p.simple, sql: true}
 	if x, ok := st.Stmt.(*ast.Execute); ok {
 		if target, params, err = s.executeTarget(ctx, p, x); err != nil {
 			return err

@@ -57,14 +57,14 @@ func (e *Engine) plan(ctx context.Context, s *Session, p *prepared, snapshot *ca
 		stmt = x.Stmt
 	}
 	o := s.bindOptions(ctx, snapshot, p.text)
-	o.ParamTypes, o.Lifted = p.declared, p.liftedAt
+	o.ParamTypes, o.Lifted, o.FixedParams = p.declared, p.liftedAt, p.simple
 	q, err := bind.Bind(ctx, o, stmt)
 	if err != nil {
-		return nil, p.mapError(err)
+		return nil, err
 	}
 	pl, err := e.optimize(ctx, s, q, snapshot)
 	if err != nil {
-		return nil, p.mapError(err)
+		return nil, err
 	}
 	pl.verb = map[bool]string{true: "SELECT "}[true]
 	switch stmt.(type) {

@@ -12,6 +12,7 @@ import (
 // portal is a statement bound to its parameters, and how far it has been run.
 type portal struct {
 	name    string
+	number  int64 // portals are numbered as they are made
 	stmt    *prepared
 	params  []types.Datum
 	formats []int16
@@ -82,6 +83,9 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 			if e.Where == "" {
 				where := *e
 				where.Where = portalParameter(name, i)
+				if format == 0 {
+					where.Where += " = '...'"
+				}
 				return &where
 			}
 			return err
@@ -92,8 +96,14 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 			return errs.New(errs.InvalidParameterValue, "unsupported format code: %d", f)
 		}
 	}
-	s.portals[name] = &portal{name: name, stmt: p, params: params, formats: append([]int16(nil), resultFormats...)}
+	s.addPortal(&portal{name: name, stmt: p, params: params, formats: append([]int16(nil), resultFormats...)})
 	return nil
+}
+
+func (s *Session) addPortal(p *portal) {
+	s.portalCount++
+	p.number = s.portalCount
+	s.portals[p.name] = p
 }
 
 func portalParameter(name string, i int) string {
@@ -189,7 +199,11 @@ func (s *Session) runImplicitStep(ctx context.Context, out Output, run func(cont
 
 // Sync ends the implicit transaction of a pipeline.
 func (s *Session) Sync(ctx context.Context, out Output) error {
-	if s.tx == nil || s.tx.explicit {
+	if s.tx == nil {
+		s.endPortals(nil, true)
+		return nil
+	}
+	if s.tx.explicit {
 		return nil
 	}
 	s.out = out
@@ -210,19 +224,15 @@ func (s *Session) Fail() {
 	}
 }
 
-// closeTransactionPortals ends the portals that live in a transaction, which is about to end.
-func (s *Session) closeTransactionPortals(t *transaction, committed bool) {
+// endPortals closes the portals that do not outlive the transaction that is about to end: all but the cursors
+// WITH HOLD of earlier ones and, if it commits, its own.
+func (s *Session) endPortals(t *transaction, committed bool) {
 	for name, p := range s.portals {
-		if p.tx != t {
-			if p.cursor == nil && t.explicit {
-				s.ClosePortal(name)
-			}
-			continue
+		if p.cursor == nil || !p.cursor.hold || p.tx == t && !committed {
+			s.ClosePortal(name)
+		} else {
+			p.tx = nil
 		}
-		if p.cursor != nil && p.cursor.hold && (committed || p.held != nil) {
-			continue
-		}
-		s.ClosePortal(name)
 	}
 }
 
@@ -270,7 +280,7 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 	affected := p.run.Affected()
 	p.run.Close()
 	p.run, p.done = nil, true
-	if !p.plan.writes {
+	if !p.plan.writes || maxRows > 0 && p.plan.columns != nil {
 		affected = sent
 	}
 	return out.CommandComplete(p.plan.tag(affected))

@@ -16,19 +16,23 @@ import (
 // when the schema or the search path has changed.
 type prepared struct {
 	name     string
-	text     string
-	stmt     ast.Stmt // nil for an empty statement
+	text     string        // of this statement alone, which positions refer to
+	stmt     ast.Stmt      // nil for an empty statement
+	source   *parse.Parsed // the client's text, of which this is statement number index; nil if it is not from a text
+	index    int
+	whole    string // the client's text, as pg_prepared_statements and pg_cursors show it
+	placed   bool   // an error has its position in the client's text already
+	simple   bool   // of a simple query, which has no parameters
 	declared []*types.Type
 	lifted   []types.Datum // values of parameters that stand for literals of the text; they come last
 	liftedAt []bool
 	literals []parse.Literal // the same as found in input, the text as it came
 	input    string
 	template any           // identifies the parsed statement in the plan cache; nil: text does
-	position func(int) int // from a position in the template to one in the text; nil: the same
 	params   []*types.Type // as the client knows them
 	columns  []ResultColumn
 	plan     *plan
-	sql      bool  // made by PREPARE, or a part of another statement: not in the plan cache
+	sql      bool  // made by PREPARE, a part of another statement, or wrong: not in the plan cache
 	from     int64 // pg_prepared_statements.prepare_time
 }
 
@@ -50,15 +54,15 @@ func (s *Session) Parse(name, text string, paramOIDs []uint32) error {
 			declared[i] = t
 		}
 	}
-	statements, err := parse.Parse(text)
+	parsed, err := s.engine.parses.LookupExact(text)
 	if err != nil {
 		return err
 	}
-	p := &prepared{name: name, text: text, declared: declared, from: microseconds(s.now())}
-	switch len(statements) {
+	p := &prepared{name: name, text: text, whole: text, declared: declared, source: &parsed, from: microseconds(s.now())}
+	switch len(parsed.Statements) {
 	case 0:
 	case 1:
-		p.stmt = statements[0].Stmt
+		p.stmt, p.text, p.template = parsed.Statements[0].Stmt, parsed.Statements[0].Text, parsed.Key
 	default:
 		return errs.New(errs.SyntaxError, "cannot insert multiple commands into a prepared statement")
 	}
@@ -66,7 +70,7 @@ func (s *Session) Parse(name, text string, paramOIDs []uint32) error {
 		return err
 	}
 	if err := s.analyze(context.Background(), p); err != nil {
-		return err
+		return p.mapError(err)
 	}
 	if name == "" {
 		delete(s.statements, "")
@@ -77,15 +81,28 @@ func (s *Session) Parse(name, text string, paramOIDs []uint32) error {
 
 // analyze finds out a statement's parameters and result columns, which for queries means to plan it.
 func (s *Session) analyze(ctx context.Context, p *prepared) error {
-	stmt := p.stmt
-	if e, ok := stmt.(*ast.Explain); ok && e.Stmt != nil && isQuery(e.Stmt) {
-		stmt = e.Stmt
+	if isQuery(p.stmt) {
+		_, err := s.planned(ctx, p)
+		return err
 	}
-	if !isQuery(stmt) {
-		return s.describeUtility(p)
+	if err := s.describeUtility(p); err != nil {
+		return err
 	}
-	_, err := s.planned(ctx, p)
-	return err
+	var inner ast.Stmt
+	switch st := p.stmt.(type) {
+	case *ast.Explain:
+		inner = st.Stmt
+	case *ast.DeclareCursor:
+		inner = st.Query
+	}
+	if inner != nil && isQuery(inner) {
+		q := &prepared{text: p.text, stmt: inner, declared: p.declared, simple: p.simple, sql: true}
+		if _, err := s.planned(ctx, q); err != nil {
+			return err
+		}
+		p.params, p.declared = q.params, q.params
+	}
+	return nil
 }
 
 // planned returns the plan of a query for the present schema.
@@ -94,7 +111,7 @@ func (s *Session) planned(ctx context.Context, p *prepared) (*plan, error) {
 	if temporary {
 		// Parse and Describe outside of a transaction read the schema and leave nothing open.
 		s.begin()
-		defer s.abandon()
+		defer s.drop()
 	}
 	if err := s.open(ctx, temporary); err != nil {
 		return nil, err

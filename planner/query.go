@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -38,8 +39,14 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 	if len(parsed.Statements) == 0 {
 		return out.EmptyQuery()
 	}
+	if len(parsed.Lifted) > 0 && parsed.Statements[0].NumParams > 0 {
+		// It has a parameter, which is an error that is told in its own words.
+		if parsed, err = s.engine.parses.LookupExact(text); err != nil {
+			return err
+		}
+	}
 	for i, st := range parsed.Statements {
-		p := &prepared{text: st.Text, stmt: st.Stmt}
+		p := &prepared{text: st.Text, whole: text, stmt: st.Stmt, source: &parsed, index: i, simple: true, sql: st.NumParams > 0}
 		if len(parsed.Statements) == 1 {
 			if err := s.liftedLiterals(p, text, &parsed); err != nil {
 				return err
@@ -57,9 +64,6 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 			}
 			continue
 		}
-		if st.NumParams > len(p.lifted) && isQuery(p.stmt) {
-			return errs.New(errs.UndefinedParameter, "there is no parameter $1")
-		}
 		s.begin()
 		s.single = len(parsed.Statements) == 1
 		var data *copyKeeper
@@ -69,12 +73,12 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 		})
 		s.single = false
 		if err != nil {
-			return shift(err, text, st.Offset)
+			return p.mapError(err)
 		}
 		// Statements that cannot be in a transaction block end the implicit transaction themselves.
 		if i == len(parsed.Statements)-1 && s.tx != nil && !s.tx.explicit {
 			if err := s.commit(ctx, out); err != nil {
-				return shift(err, text, st.Offset)
+				return p.mapError(err)
 			}
 		}
 	}
@@ -82,20 +86,6 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 		return s.commit(ctx, out)
 	}
 	return nil
-}
-
-// shift moves an error's position from the statement to the whole message.
-func shift(err error, text string, offset int) error {
-	if offset == 0 {
-		return err
-	}
-	e := errs.As(err)
-	if e.Position == 0 {
-		return err
-	}
-	moved := *e
-	moved.Position += len([]rune(text[:offset]))
-	return &moved
 }
 
 // liftedLiterals gives the parameters that stand for literals of the text their types and values.
@@ -107,8 +97,6 @@ func (s *Session) liftedLiterals(p *prepared, text string, parsed *parse.Parsed)
 		return nil
 	}
 	p.template, p.input, p.literals = parsed.Key, text, parsed.Lifted
-	found, template := *parsed, parsed.Statements[0].Text
-	p.position = func(n int) int { return found.Position(0, byteOffset(template, n-1)) }
 	first := parsed.Statements[0].NumParams
 	n := first + len(parsed.Lifted)
 	p.declared = make([]*types.Type, n)
@@ -149,6 +137,7 @@ func (s *Session) liftedValues(p *prepared, pl *plan) ([]types.Datum, error) {
 		if err != nil {
 			e := *errs.As(err)
 			e.Position = utf8.RuneCountInString(p.input[:p.literals[i].Position]) + 1
+			p.placed = true
 			return nil, &e
 		}
 		if &out[0] == &p.lifted[0] {
@@ -177,24 +166,26 @@ func literalValue(kind ast.LiteralKind, text string) (*types.Type, types.Datum, 
 	return types.Unknown, types.NewString(text), nil
 }
 
-// mapError moves an error's position from the template of a statement to its text.
+// mapError moves an error's position from the statement's text to the whole text that the client has sent.
 func (p *prepared) mapError(err error) error {
-	if p.position == nil {
-		return err
-	}
-	e := errs.As(err)
-	if e.Position == 0 {
+	var e *errs.Error
+	if p.source == nil || p.placed || !errors.As(err, &e) || e.Position == 0 {
 		return err
 	}
 	moved := *e
-	moved.Position = p.position(e.Position)
+	moved.Position = p.source.Position(p.index, byteOffset(p.text, e.Position-1))
 	return &moved
 }
 
 // runSimple runs one statement of a simple query.
 func (s *Session) runSimple(ctx context.Context, p *prepared, out Output) error {
 	if !isQuery(p.stmt) {
-		if err := s.describeUtility(p); err != nil {
+		// An EXPLAIN of something wrong fails before its result begins.
+		describe := s.describeUtility
+		if _, ok := p.stmt.(*ast.Explain); ok {
+			describe = func(p *prepared) error { return s.analyze(ctx, p) }
+		}
+		if err := describe(p); err != nil {
 			return err
 		}
 		if p.columns != nil {
@@ -249,6 +240,9 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 	case "commit":
 		tx := s.tx
 		if tx == nil || !tx.explicit {
+			if t.Chain {
+				return errs.New(errs.NoActiveSQLTransaction, "COMMIT AND CHAIN can only be used in transaction blocks")
+			}
 			warn(errs.NoActiveSQLTransaction, "there is no transaction in progress")
 			if tx != nil {
 				if err := s.commit(ctx, out); err != nil {
@@ -258,22 +252,28 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 			return out.CommandComplete("COMMIT")
 		}
 		tag := "COMMIT"
+		chain := s.chain(t.Chain)
 		if tx.failed {
 			s.abandon()
 			tag = "ROLLBACK"
 		} else if err := s.commit(ctx, out); err != nil {
 			return err
 		}
-		s.chain(tx, t.Chain)
+		if err := chain(); err != nil {
+			return err
+		}
 		return out.CommandComplete(tag)
 	case "rollback":
-		tx := s.tx
-		if tx == nil || !tx.explicit {
+		if s.tx == nil || !s.tx.explicit {
+			if t.Chain {
+				return errs.New(errs.NoActiveSQLTransaction, "ROLLBACK AND CHAIN can only be used in transaction blocks")
+			}
 			warn(errs.NoActiveSQLTransaction, "there is no transaction in progress")
 		}
+		chain := s.chain(t.Chain)
 		s.abandon()
-		if tx != nil {
-			s.chain(tx, t.Chain)
+		if err := chain(); err != nil {
+			return err
 		}
 		return out.CommandComplete("ROLLBACK")
 	case "savepoint", "release", "rollback to":
@@ -301,11 +301,19 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 	return errs.Unsupported("two-phase commit")
 }
 
-// chain begins a new transaction with the modes of the last.
-func (s *Session) chain(last *transaction, chain bool) {
-	if chain && last.explicit {
-		t := s.begin()
-		t.explicit, t.readOnly = true, last.readOnly
+// chain returns what begins a new transaction with the modes of the present one, when that has ended: nothing
+// if no chain is asked for.
+func (s *Session) chain(chain bool) func() error {
+	if !chain {
+		return func() error { return nil }
+	}
+	m := ast.TransactionModes{ReadOnly: &s.tx.readOnly}
+	m.Isolation, _ = s.settingValue("transaction_isolation")
+	deferrable := s.settingBool("transaction_deferrable")
+	m.Deferrable = &deferrable
+	return func() error {
+		s.begin().explicit = true
+		return s.setModes(m)
 	}
 }
 

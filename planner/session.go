@@ -34,6 +34,8 @@ type Session struct {
 
 	statements    map[string]*prepared
 	portals       map[string]*portal
+	portalCount   int64 // portals made so far
+	transactions  int64 // begun so far
 	tx            *transaction
 	rerunning     bool              // an implicit transaction is being run again: it starts on the newest state
 	single        bool              // the statement being run is a whole message: if it only reads, it needs no footprint
@@ -66,13 +68,13 @@ type activity struct {
 
 // NewSession starts a session. Its errors are what the client is told instead.
 func (e *Engine) NewSession(o SessionOptions) (*Session, error) {
-	if o.Database != databaseName {
-		return nil, errs.New(errs.InvalidCatalogName, `database "%s" does not exist`, o.Database).
-			WithHint(`The only database is "%s": connect with -d %s.`, databaseName, databaseName)
-	}
 	if o.User != roleName {
 		return nil, errs.New(errs.InvalidAuthorization, `role "%s" does not exist`, o.User).
 			WithHint(`The only role is "%s": connect with -U %s.`, roleName, roleName)
+	}
+	if o.Database != databaseName {
+		return nil, errs.New(errs.InvalidCatalogName, `database "%s" does not exist`, o.Database).
+			WithHint(`The only database is "%s": connect with -d %s.`, databaseName, databaseName)
 	}
 	s := &Session{
 		engine: e, options: o, started: time.Now(),
@@ -103,6 +105,7 @@ func (e *Engine) NewSession(o SessionOptions) (*Session, error) {
 		s.settings.defaults[key] = value
 	}
 	s.settings.derive()
+	s.settings.env.Names = sessionNames{s}
 	e.register(s)
 	s.setActivity("idle", "")
 	return s, nil
@@ -116,11 +119,11 @@ func (s *Session) Env() *types.Env { return &s.settings.env }
 
 // Close ends the session: its transaction is rolled back.
 func (s *Session) Close() {
+	defer s.engine.unregister(s)
 	s.abandon()
 	for name := range s.portals {
 		s.ClosePortal(name)
 	}
-	s.engine.unregister(s)
 }
 
 // Busy reports whether a transaction is open.
@@ -372,6 +375,43 @@ func (s *Session) functionContext(ctx context.Context) *funcs.Ctx {
 		s.settings.env.Names = s.namesOf.Directory(s.settings.path, databaseName)
 	}
 	return &funcs.Ctx{Context: ctx, Env: &s.settings.env, Session: functionSession{s}}
+}
+
+// sessionNames finds objects for the oid alias types in the schema as the session's transaction sees it.
+type sessionNames struct{ s *Session }
+
+var _ types.Directory = sessionNames{}
+
+func (n sessionNames) directory() (d types.Directory, done func(), err error) {
+	s, done := n.s, func() {}
+	if s.tx == nil {
+		// The value of a parameter, read before the statement's transaction begins.
+		s.begin()
+		done = s.drop
+	}
+	if err := s.open(context.Background(), false); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return s.tx.snapshot.Directory(s.settings.path, s.options.Database), done, nil
+}
+
+func (n sessionNames) LookupReg(t *types.Type, name string) (types.OID, error) {
+	d, done, err := n.directory()
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return d.LookupReg(t, name)
+}
+
+func (n sessionNames) RegName(t *types.Type, oid types.OID) (string, bool) {
+	d, done, err := n.directory()
+	if err != nil {
+		return "", false
+	}
+	defer done()
+	return d.RegName(t, oid)
 }
 
 // isQuery reports whether a statement is planned and run by the executor.

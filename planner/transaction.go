@@ -34,6 +34,9 @@ type transaction struct {
 	// afterCommit runs once the transaction is durable, afterEnd in any case.
 	afterCommit []func()
 	afterEnd    []func()
+	// undoSession takes back what statements did to the session and no rollback undoes, such as PREPARE: in
+	// reverse order, when an implicit transaction is run again.
+	undoSession []func()
 	deferred    exec.Deferred // rules to be checked at the end
 }
 
@@ -47,6 +50,7 @@ type savepoint struct {
 	settings      int
 	commits       int // length of afterCommit
 	deferred      exec.DeferredMark
+	portals       int64 // number of the newest portal
 }
 
 // step is a statement of an implicit transaction, kept to be run again.
@@ -263,6 +267,16 @@ func (s *Session) rerun(ctx context.Context, out Output) error {
 	for {
 		old := s.tx
 		s.engine.reruns.Add(1)
+		for _, p := range s.portals {
+			if p.tx == old && p.cursor == nil {
+				p.restart(nil)
+			} else if p.tx == old {
+				s.ClosePortal(p.name)
+			}
+		}
+		for i := len(old.undoSession) - 1; i >= 0; i-- {
+			old.undoSession[i]()
+		}
 		old.release(s.engine.catalog)
 		s.settings.end(false)
 		s.tx = &transaction{time: old.time, readOnly: old.readOnly, wrote: old.wrote}
@@ -274,7 +288,7 @@ func (s *Session) rerun(ctx context.Context, out Output) error {
 		if !errors.Is(err, kv.ErrConflict) {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
+		if ctx.Err() != nil {
 			s.abandon()
 			return canceled(ctx)
 		}
@@ -319,7 +333,7 @@ func (t *transaction) release(c *catalog.Catalog) {
 
 // finish ends the session's transaction after its commit or in a rollback.
 func (s *Session) finish(t *transaction, committed bool) {
-	s.closeTransactionPortals(t, committed)
+	s.endPortals(t, committed)
 	t.release(s.engine.catalog)
 	s.settings.end(committed)
 	s.tx = nil
@@ -330,10 +344,18 @@ func (s *Session) finish(t *transaction, committed bool) {
 	}
 }
 
+// drop ends a transaction that was begun only to read the schema: nothing of the session depends on it.
+func (s *Session) drop() {
+	if t := s.tx; t != nil {
+		t.release(s.engine.catalog)
+		s.tx = nil
+	}
+}
+
 // pushSavepoint makes a savepoint.
 func (s *Session) pushSavepoint(name string) {
 	t := s.tx
-	p := savepoint{name: name, snapshot: t.snapshot, changedSchema: t.changedSchema, settings: s.settings.mark(), commits: len(t.afterCommit), deferred: t.deferred.Mark()}
+	p := savepoint{name: name, snapshot: t.snapshot, changedSchema: t.changedSchema, settings: s.settings.mark(), commits: len(t.afterCommit), deferred: t.deferred.Mark(), portals: s.portalCount}
 	if t.kv != nil {
 		p.mark, p.hasMark = t.kv.Savepoint(), true
 	}
@@ -372,6 +394,11 @@ func (s *Session) rollbackTo(name string) error {
 	s.settings.rollbackTo(p.settings)
 	t.afterCommit = t.afterCommit[:p.commits]
 	t.deferred.RollbackTo(p.deferred)
+	for name, c := range s.portals {
+		if c.number > p.portals {
+			s.ClosePortal(name)
+		}
+	}
 	t.failed = false
 	return nil
 }

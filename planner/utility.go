@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -65,6 +66,8 @@ func (s *Session) utility(ctx context.Context, p *prepared, params []types.Datum
 	case *ast.Execute:
 		return s.executeStatement(ctx, p, st, formats, out)
 	case *ast.Deallocate:
+		before := maps.Clone(s.statements)
+		s.tx.undoSession = append(s.tx.undoSession, func() { s.statements = before })
 		if st.Name == "" {
 			for name, q := range s.statements {
 				if name != "" || q.sql {
@@ -450,7 +453,7 @@ func (s *Session) prepareStatement(ctx context.Context, p *prepared, st *ast.Pre
 		return err
 	}
 	o := s.bindOptions(ctx, s.tx.snapshot, p.text)
-	q := &prepared{name: st.Name, text: p.text, stmt: st.Stmt, sql: true, from: microseconds(time.Now())}
+	q := &prepared{name: st.Name, text: p.text, whole: p.whole, stmt: st.Stmt, sql: true, from: microseconds(time.Now())}
 	for _, n := range st.Types {
 		t, _, err := bind.ResolveType(o, n)
 		if err != nil {
@@ -462,6 +465,7 @@ func (s *Session) prepareStatement(ctx context.Context, p *prepared, st *ast.Pre
 		return err
 	}
 	s.statements[st.Name] = q
+	s.tx.undoSession = append(s.tx.undoSession, func() { delete(s.statements, st.Name) })
 	return out.CommandComplete("PREPARE")
 }
 

@@ -17,6 +17,7 @@ func init() {
 		"pg_stat_activity":       activityRows,
 		"pg_prepared_statements": preparedRows,
 		"pg_cursors":             cursorRows,
+		"pg_locks":               lockRows,
 	} {
 		catalog.RegisterRows(catalog.PgCatalogOID, name, func(v *catalog.VirtualContext, _ catalog.VirtualFilter, emit func([]types.Datum) bool) error {
 			if s, ok := v.Session.(functionSession); ok {
@@ -134,7 +135,7 @@ func preparedRows(s *Session, emit func([]types.Datum) bool) {
 			params[i] = types.NewInt(int64(t.OID))
 		}
 		// Every plan serves all values of the parameters.
-		if !emit([]types.Datum{types.NewString(name), types.NewString(p.text), types.NewInt(p.from),
+		if !emit([]types.Datum{types.NewString(name), types.NewString(p.whole), types.NewInt(p.from),
 			types.NewAny(types.NewSlice(types.Regtype, params)), types.NewBool(p.sql), types.Null, types.Null}) {
 			return
 		}
@@ -152,8 +153,27 @@ func cursorRows(s *Session, emit func([]types.Datum) bool) {
 	slices.Sort(names)
 	for _, name := range names {
 		p := s.portals[name]
-		if !emit([]types.Datum{types.NewString(name), types.NewString(p.stmt.text), types.NewBool(p.cursor.hold), types.NewBool(p.cursor.binary),
+		if !emit([]types.Datum{types.NewString(name), types.NewString(p.stmt.whole), types.NewBool(p.cursor.hold), types.NewBool(p.cursor.binary),
 			types.NewBool(p.cursor.scroll), types.NewInt(p.cursor.created)}) {
+			return
+		}
+	}
+}
+
+// lockRows are the rows of pg_locks: each running transaction holds its own identity. Row locks are no more
+// shown than PostgreSQL shows those that nobody waits for, and tables are not locked.
+func lockRows(s *Session, emit func([]types.Datum) bool) {
+	var list []*Session
+	s.engine.each(func(s *Session) { list = append(list, s) })
+	for _, s := range list {
+		a := s.activity.Load()
+		if a == nil || a.transaction == 0 && a.state != "active" {
+			continue
+		}
+		row := make([]types.Datum, 16)
+		row[0], row[5], row[10] = types.NewString("virtualxid"), types.NewString(strconv.Itoa(int(s.pid))+"/1"), types.NewString(strconv.Itoa(int(s.pid))+"/1")
+		row[11], row[12], row[13], row[14] = types.NewInt(int64(s.pid)), types.NewString("ExclusiveLock"), types.NewBool(true), types.NewBool(true)
+		if !emit(row) {
 			return
 		}
 	}
