@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"holdfast/kv"
 	"holdfast/kv/memkv"
 	"holdfast/sql/errs"
@@ -436,24 +438,28 @@ func TestConflicts(t *testing.T) {
 		{"create in it, drop schema", inSchema, dropSchema, true},
 		{"drop schema, create elsewhere", dropSchema, create("x"), false},
 	} {
-		c := open(t, memkv.New(memkv.Options{}))
-		ddl(t, c, put(withKey(table("a", column("id", types.Int4)), 1), table("b", column("id", types.Int4))),
-			func(s *Snapshot, txn kv.Txn) (*Snapshot, error) { return s.PutSchema(ctx, txn, &Schema{Name: "empty"}) })
-		txn1, txn2 := begin(t, c), begin(t, c)
-		if _, err := test.first(snapshot(t, c, txn1), txn1); err != nil {
-			t.Fatalf("%s: %v", test.name, err)
-		}
-		if _, err := test.second(snapshot(t, c, txn2), txn2); err != nil {
-			t.Fatalf("%s: %v", test.name, err)
-		}
-		if err := commit(c, txn1); err != nil {
-			t.Fatalf("%s: %v", test.name, err)
-		}
-		if err := commit(c, txn2); errors.Is(err, kv.ErrConflict) != test.conflict || err != nil && !test.conflict {
-			t.Errorf("%s: the second commit says %v", test.name, err)
-		}
-		if c.active.Load() != 0 || len(c.writers) != 0 {
-			t.Errorf("%s: transactions are left registered", test.name)
+		for engine, store := range map[string]kv.Store{"memkv": memkv.New(memkv.Options{}), "pebblekv": openEngine(t, vfs.NewMem())} {
+			name := test.name + " on " + engine
+			c := open(t, store)
+			ddl(t, c, put(withKey(table("a", column("id", types.Int4)), 1), table("b", column("id", types.Int4))),
+				func(s *Snapshot, txn kv.Txn) (*Snapshot, error) { return s.PutSchema(ctx, txn, &Schema{Name: "empty"}) })
+			txn1, txn2 := begin(t, c), begin(t, c)
+			if _, err := test.first(snapshot(t, c, txn1), txn1); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if _, err := test.second(snapshot(t, c, txn2), txn2); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if err := commit(c, txn1); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if err := commit(c, txn2); errors.Is(err, kv.ErrConflict) != test.conflict || err != nil && !test.conflict {
+				t.Errorf("%s: the second commit says %v", name, err)
+			}
+			if c.active.Load() != 0 || len(c.writers) != 0 {
+				t.Errorf("%s: transactions are left registered", name)
+			}
+			store.Close()
 		}
 	}
 }
