@@ -6,7 +6,7 @@ import "maps"
 func scalarFuncs() []kernels {
 	return []kernels{integerFuncs(), comparisonFuncs(), floatFuncs(), castFuncs(), numericFuncs(), stringFuncs(), encodingFuncs(),
 		formatFuncs(), likeFuncs(), regexFuncs(), arrayFuncs(), boolFuncs(), datetimeFuncs(), sessionFuncs(),
-		jsonTextFuncs(), numberPictureFuncs(), timePictureFuncs(), jsonBuildFuncs(), jsonbFuncs(), rangeFuncs(), bitFuncs()}
+		jsonTextFuncs(), numberPictureFuncs(), timePictureFuncs(), jsonBuildFuncs(), jsonbFuncs(), rangeFuncs(), bitFuncs(), advisoryFuncs()}
 }
 
 func setReturning() setKernels {
@@ -14,5 +14,6 @@ func setReturning() setKernels {
 	for _, k := range []setKernels{regexSets(), arraySets(), seriesSets(), jsonTextSets()} {
 		maps.Copy(all, k)
 	}
+	all["pg_listening_channels"] = listeningChannels
 	return all
 }

@@ -18,7 +18,7 @@ var (
 	known          = map[string][]*Func{}
 	knownOperators = map[string][]*Operator{}
 	castOf         = map[[2]types.OID]*Cast{}
-	equalityOf     = map[types.OID]*Operator{} // by left type, = of the type itself that has a btree strategy
+	equalityOf     = map[types.OID]*Operator{} // by type, = of the type with itself
 	orderingOf     = map[types.OID]*Operator{}
 )
 

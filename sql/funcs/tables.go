@@ -36,6 +36,26 @@ type implementations struct {
 	rows       setKernels
 	aggregates aggregates
 	used       map[string]bool
+	signed     map[string]bool // names of functions that have an implementation by signature
+}
+
+// signatures finds the functions with implementations by signature, so that the others need not be spelt out.
+func (im *implementations) signatures() {
+	im.signed = map[string]bool{}
+	mark := func(key string) {
+		if name, _, ok := strings.Cut(key, "("); ok {
+			im.signed[name] = true
+		}
+	}
+	for key := range im.kernels {
+		mark(key)
+	}
+	for key := range im.rows {
+		mark(key)
+	}
+	for key := range im.aggregates {
+		mark(key)
+	}
 }
 
 func (im *implementations) add(k kernels) {
@@ -52,6 +72,7 @@ func init() {
 	for _, k := range scalarFuncs() {
 		im.add(k)
 	}
+	im.signatures()
 	procs := make(map[types.OID]*Func, 3200)
 	for line := range strings.Lines(procTable) {
 		if f := parseProc(line); f != nil {
@@ -153,7 +174,13 @@ func (f *Func) signature() string {
 }
 
 func (im *implementations) implement(f *Func) {
-	for _, key := range [2]string{f.signature(), f.Source} {
+	for i, key := range [2]string{f.Name, f.Source} {
+		if i == 0 {
+			if !im.signed[f.Name] {
+				continue
+			}
+			key = f.signature()
+		}
 		switch {
 		case f.Kind == 'a':
 			f.NewAgg = im.aggregates[key]
@@ -208,10 +235,10 @@ func loadOperator(line string, procs map[types.OID]*Func) {
 	}
 	operators = append(operators, o)
 	if o.Left == o.Right && o.Left != nil {
-		switch o.Strategy {
-		case 1:
+		switch {
+		case o.Strategy == 1:
 			orderingOf[o.Left.OID] = o
-		case 3:
+		case o.Strategy == 3, o.Name == "=" && o.Hashable && equalityOf[o.Left.OID] == nil: // xid has no order
 			equalityOf[o.Left.OID] = o
 		}
 	}
