@@ -8,3 +8,6 @@ func UseReference(on bool) {
 		override = nil
 	}
 }
+
+// CheckInFull makes rules that are compiled from now on evaluate their whole condition.
+func CheckInFull(on bool) { checkInFull = on }

@@ -103,6 +103,9 @@ func (p *planner) rulesOn(t *catalog.Table) ([]*exec.Rule, error) {
 	return made.([]*exec.Rule), nil
 }
 
+// checkInFull turns the checks of changed rows alone off; tests compare both ways.
+var checkInFull bool
+
 // ruleCompiler makes rules for one state of the schema.
 type ruleCompiler struct{ o Options }
 
@@ -197,7 +200,8 @@ func texts(ctx *exec.Ctx, ts []*types.Type, row []types.Datum) (out []string) {
 	return out
 }
 
-// assertion makes the rules of an assertion: one for each of its violation queries.
+// assertion makes the rules of an assertion: one for each of its violation queries, or, where these are plain
+// joins, one for each occurrence of a table in them.
 func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*exec.Rule, error) {
 	cond, err := assertions.Condition(a.Condition)
 	if err != nil {
@@ -240,7 +244,26 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 			}
 			return e
 		}
-		list = append(list, r)
+		occurrences := assertions.Occurrences(q)
+		if r.NewOnly || len(occurrences) == 0 || checkInFull {
+			list = append(list, r)
+			continue
+		}
+		// A plain join is checked over the changed rows alone, one rule for each table it may come in by.
+		for i, s := range occurrences {
+			for _, e := range r.Events {
+				if e.Table == s.Table.OID {
+					list = append(list, &exec.Rule{
+						Constraint: r.Constraint, Name: r.Name, Deferrable: r.Deferrable, InitiallyDeferred: r.InitiallyDeferred,
+						Events: []exec.RuleEvent{e}, Keep: true, Report: r.Report,
+						Compile: c.compile(v, func(q *algebra.Query) {
+							assertions.OverChange(q, i)
+							firstRow(q)
+						}),
+					})
+				}
+			}
+		}
 	}
 	return list, nil
 }
