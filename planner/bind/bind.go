@@ -67,6 +67,8 @@ type TableExpr struct {
 	Query *algebra.Query
 	// Text is the expression as pg_get_expr prints it: to be stored, and read under an empty search path.
 	Text string
+	// TextAs is Text with other names for the columns. Both are there if Options.Print is set.
+	TextAs func(names func(algebra.ColID) string) string
 }
 
 // Condition is a bound boolean expression without a table of its own: that of an assertion.
@@ -134,7 +136,8 @@ func BindExpr(ctx context.Context, o Options, table *catalog.Table, e ast.Expr, 
 	s.checkExprKind(kind, v, table)
 	x = &TableExpr{Expr: v, Columns: usedColumns(v, table), Query: b.q}
 	if o.Print {
-		x.Text = b.exprText(v, func(id algebra.ColID) string { return types.QuoteIdentifier(b.q.Column(id).Name) })
+		x.TextAs = func(names func(algebra.ColID) string) string { return b.exprText(v, names) }
+		x.Text = x.TextAs(func(id algebra.ColID) string { return types.QuoteIdentifier(b.q.Column(id).Name) })
 	}
 	b.finish()
 	return x, nil

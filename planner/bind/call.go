@@ -204,6 +204,12 @@ func (b *binder) callArgs(m *funcs.Match, args []scalar, pos int) ([]scalar, int
 		}
 	}
 	if m.VariadicFrom < 0 {
+		missing := len(m.Func.Args) - len(out)
+		if defaults := m.Func.DefaultValues; missing > 0 && missing <= len(defaults) {
+			for i, d := range defaults[len(defaults)-missing:] {
+				out = append(out, &algebra.Const{T: noMod(m.Func.Args[len(m.Func.Args)-missing+i]), Value: d})
+			}
+		}
 		return out, -1
 	}
 	at := m.VariadicFrom

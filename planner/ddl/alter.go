@@ -229,7 +229,19 @@ func (env *Env) alterColumn(ctx context.Context, t *catalog.Table, c *ast.AlterC
 		}
 		return env.dropRelation(ctx, seq)
 	case ast.SetIdentity:
-		return errs.Unsupported("ALTER COLUMN .. SET of identity options").WithHint("Use ALTER SEQUENCE on the column's sequence.")
+		if col.Identity == 0 {
+			return errs.New(errs.ObjectNotInPrerequisiteState, `column "%s" of relation "%s" is not an identity column`, col.Name, t.Name)
+		}
+		switch c.Generated {
+		case "always":
+			col.Identity = 'a'
+		case "by default":
+			col.Identity = 'd'
+		}
+		if err := env.put(ctx, d.table); err != nil {
+			return err
+		}
+		return env.setSequence(ctx, env.Snapshot.RelationByOID(col.Sequence), c.Options)
 	case ast.DropExpression:
 		if col.Generated == "" {
 			return errs.New(errs.ObjectNotInPrerequisiteState, `column "%s" of relation "%s" is not a stored generated column`, col.Name, t.Name)

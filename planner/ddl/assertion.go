@@ -133,5 +133,5 @@ func (env *Env) bound(ctx context.Context, t *catalog.Table, text string, kind b
 	if kind == bind.CheckExpr || kind == bind.IndexPredicate {
 		want = types.Bool
 	}
-	return bind.BindExpr(ctx, bind.Options{Snapshot: env.Snapshot, Ctx: &env.Ctx}, t, e, kind, want, types.NoTypmod, "")
+	return bind.BindExpr(ctx, bind.Options{Snapshot: env.Snapshot, Ctx: &env.Ctx, Print: true}, t, e, kind, want, types.NoTypmod, "")
 }

@@ -56,7 +56,7 @@ func (d *definition) check(ctx context.Context, p pending) error {
 	if c.Deferrable {
 		return errs.New(errs.SyntaxError, "misplaced DEFERRABLE clause")
 	}
-	b, err := bind.BindExpr(ctx, d.env.options(), d.table, c.Expr, bind.CheckExpr, types.Bool, types.NoTypmod, "")
+	b, err := bind.BindExpr(ctx, d.env.printing(), d.table, c.Expr, bind.CheckExpr, nil, types.NoTypmod, "")
 	if err != nil {
 		return err
 	}
@@ -70,13 +70,13 @@ func (d *definition) check(ctx context.Context, p pending) error {
 	}
 	d.table.Constraints = append(d.table.Constraints, &catalog.Constraint{
 		Name: name, Kind: catalog.CheckConstraint, Columns: b.Columns, NotValid: c.NotValid, NoInherit: c.NoInherit,
-		Expr: bind.ExprText(b.Expr, columnNames(d.table)),
+		Expr: b.Text,
 	})
 	return nil
 }
 
 // keyColumns finds the columns of a key.
-func (d *definition) keyColumns(names []string, what string) ([]int16, error) {
+func (d *definition) keyColumns(names []string, what string, pos int) ([]int16, error) {
 	var out []int16
 	for _, n := range names {
 		c := d.table.Column(n)
@@ -84,7 +84,7 @@ func (d *definition) keyColumns(names []string, what string) ([]int16, error) {
 			if what == "foreign key" {
 				return nil, errs.New(errs.UndefinedColumn, `column "%s" referenced in foreign key constraint does not exist`, n)
 			}
-			return nil, errs.New(errs.UndefinedColumn, `column "%s" named in key does not exist`, n)
+			return nil, errs.New(errs.UndefinedColumn, `column "%s" named in key does not exist`, n).At(d.env.at(pos))
 		}
 		if slices.Contains(out, c.Number) && what != "foreign key" {
 			return nil, errs.New(errs.DuplicateColumn, `column "%s" appears twice in %s constraint`, n, what)
@@ -112,10 +112,10 @@ func (d *definition) unique(p pending) error {
 	if primary {
 		what, kind, label = "primary key", catalog.PrimaryKeyConstraint, "pkey"
 		if t.PrimaryKey() != nil {
-			return errs.New(errs.InvalidTableDefinition, `multiple primary keys for table "%s" are not allowed`, t.Name)
+			return errs.New(errs.InvalidTableDefinition, `multiple primary keys for table "%s" are not allowed`, t.Name).At(d.env.at(c.Pos()))
 		}
 	}
-	numbers, err := d.keyColumns(names, what)
+	numbers, err := d.keyColumns(names, what, c.Pos())
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (d *definition) foreignKey(p pending) error {
 	if p.column != "" {
 		names = []string{p.column}
 	}
-	numbers, err := d.keyColumns(names, "foreign key")
+	numbers, err := d.keyColumns(names, "foreign key", c.Pos())
 	if err != nil {
 		return err
 	}

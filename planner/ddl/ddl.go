@@ -145,6 +145,13 @@ func (env *Env) options() bind.Options {
 	return bind.Options{Snapshot: env.Snapshot, SearchPath: env.SearchPath, FixedParams: true, Ctx: &env.Ctx, Text: env.Text}
 }
 
+// printing are the options to bind expressions with whose text is to be stored.
+func (env *Env) printing() bind.Options {
+	o := env.options()
+	o.Print = true
+	return o
+}
+
 // notice sends a NOTICE.
 func (env *Env) notice(code errs.Code, format string, args ...any) {
 	e := errs.New(code, format, args...)
@@ -180,9 +187,9 @@ func (env *Env) table(name *ast.TableName, missingOK bool) (*catalog.Table, erro
 			env.notice(errs.SuccessfulCompletion, `relation "%s" does not exist, skipping`, name.Name)
 			return nil, nil
 		}
-		return nil, errs.As(err).At(env.at(name.Pos()))
+		return nil, err
 	}
-	if t.Virtual != nil {
+	if t.Virtual != nil && t.Kind != catalog.KindSequence {
 		return nil, errs.New(errs.InsufficientPrivilege, `permission denied: "%s" is a system catalog`, t.Name)
 	}
 	return t, nil

@@ -40,6 +40,18 @@ func (env *Env) drop(ctx context.Context, s *ast.Drop) error {
 
 var kindWords = map[catalog.RelKind]string{catalog.KindTable: "table", catalog.KindView: "view", catalog.KindSequence: "sequence"}
 
+// wrongKind is the error of a DROP that names an object of another kind.
+func wrongKind(name, wanted, have string) error {
+	article := func(kind string) string {
+		if kind == "index" {
+			return "an index"
+		}
+		return "a " + kind
+	}
+	return errs.New(errs.WrongObjectType, `"%s" is not %s`, name, article(wanted)).
+		WithHint("Use DROP %s to remove %s.", strings.ToUpper(have), article(have))
+}
+
 // dropTarget finds one object to be dropped.
 func (env *Env) dropTarget(s *ast.Drop, n *ast.TableName) (catalog.OID, error) {
 	undefined := func(code errs.Code, kind string) error {
@@ -52,19 +64,24 @@ func (env *Env) dropTarget(s *ast.Drop, n *ast.TableName) (catalog.OID, error) {
 			if errs.CodeOf(err) == errs.UndefinedTable {
 				return 0, undefined(errs.UndefinedTable, string(s.Kind))
 			}
+			if _, x, e := env.Snapshot.LookupIndex(env.SearchPath, n.Schema, n.Name); e == nil {
+				return 0, wrongKind(x.Name, string(s.Kind), "index")
+			}
 			return 0, err
 		}
-		if t.Virtual != nil {
+		if t.Virtual != nil && t.Kind != catalog.KindSequence {
 			return 0, errs.New(errs.InsufficientPrivilege, `permission denied: "%s" is a system catalog`, t.Name)
 		}
 		if have := kindWords[t.Kind]; have != string(s.Kind) {
-			e := errs.New(errs.WrongObjectType, `"%s" is not a %s`, t.Name, s.Kind)
-			return 0, e.WithHint("Use DROP %s to remove a %s.", strings.ToUpper(have), have)
+			return 0, wrongKind(t.Name, string(s.Kind), have)
 		}
 		return t.OID, nil
 	case ast.ObjIndex:
 		_, x, err := env.Snapshot.LookupIndex(env.SearchPath, n.Schema, n.Name)
 		if err != nil {
+			if t, e := env.Snapshot.Lookup(env.SearchPath, n.Schema, n.Name); e == nil {
+				return 0, wrongKind(t.Name, "index", kindWords[t.Kind])
+			}
 			return 0, err
 		}
 		if x.Constraint != 0 {
@@ -463,10 +480,13 @@ func (env *Env) rename(ctx context.Context, s *ast.Rename) error {
 		if err := env.unread(t, 0, "renaming"); err != nil {
 			return err
 		}
-		if t.Kind == catalog.KindSequence && t.Sequence.OwnerTable != 0 {
-			return errs.Unsupported("renaming a sequence that a column owns")
+		if err := env.change(ctx, t, func(t *catalog.Table) error { t.Name = s.NewName; return nil }); err != nil {
+			return err
 		}
-		return env.change(ctx, t, func(t *catalog.Table) error { t.Name = s.NewName; return nil })
+		if t.Kind == catalog.KindSequence {
+			return env.renameInDefaults(ctx, t, s.NewName)
+		}
+		return nil
 	case ast.ObjColumn:
 		t, err := env.table(s.Table, s.IfExists)
 		if err != nil || t == nil {
@@ -511,6 +531,25 @@ func (env *Env) rename(ctx context.Context, s *ast.Rename) error {
 	return errs.Unsupported("ALTER %s .. RENAME", strings.ToUpper(string(s.Kind)))
 }
 
+// renameInDefaults writes the defaults anew that name a sequence by its text. t is the sequence as it was.
+func (env *Env) renameInDefaults(ctx context.Context, t *catalog.Table, name string) error {
+	old, now := env.nextval(t.Schema, t.Name), env.nextval(t.Schema, name)
+	for _, d := range env.Snapshot.Dependents(t.OID, 0) {
+		if d.Kind != catalog.DependentDefault {
+			continue
+		}
+		err := env.change(ctx, env.Snapshot.RelationByOID(d.OID), func(n *catalog.Table) error {
+			c := n.Columns[d.Column-1]
+			c.Default = strings.ReplaceAll(c.Default, old, now)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unread refuses a change that views or assertions would have to be written anew for.
 func (env *Env) unread(t *catalog.Table, column int16, what string) error {
 	for _, d := range env.Snapshot.Dependents(t.OID, column) {
@@ -535,7 +574,7 @@ func (env *Env) renameColumn(ctx context.Context, t *catalog.Table, number int16
 			if err != nil {
 				return err
 			}
-			*text = bind.ExprText(e.Expr, columnNames(n))
+			*text = e.TextAs(columnNames(n))
 			return nil
 		}
 		for _, k := range n.Constraints {

@@ -68,11 +68,11 @@ func (env *Env) createIndex(ctx context.Context, s *ast.CreateIndex) error {
 		x.Include = append(x.Include, c.Number)
 	}
 	if s.Where != nil {
-		b, err := bind.BindExpr(ctx, env.options(), t, s.Where, bind.IndexPredicate, types.Bool, types.NoTypmod, "")
+		b, err := bind.BindExpr(ctx, env.printing(), t, s.Where, bind.IndexPredicate, nil, types.NoTypmod, "")
 		if err != nil {
 			return err
 		}
-		x.Predicate = bind.ExprText(b.Expr, columnNames(t))
+		x.Predicate = b.Text
 		x.Uses = append(x.Uses, b.Columns...)
 	}
 	slices.Sort(x.Uses)
@@ -105,7 +105,7 @@ func (env *Env) indexKey(ctx context.Context, t *catalog.Table, e *ast.IndexElem
 	if e.Column != "" {
 		c := t.Column(e.Column)
 		if c == nil {
-			return k, "", nil, errs.New(errs.UndefinedColumn, `column "%s" does not exist`, e.Column).At(env.at(e.Pos()))
+			return k, "", nil, errs.New(errs.UndefinedColumn, `column "%s" does not exist`, e.Column)
 		}
 		k.Column, k.Type = c.Number, c.Type
 		if _, err := funcs.OrderingOperator(c.Type); err != nil {
@@ -113,7 +113,7 @@ func (env *Env) indexKey(ctx context.Context, t *catalog.Table, e *ast.IndexElem
 		}
 		return k, c.Name, nil, nil
 	}
-	b, err := bind.BindExpr(ctx, env.options(), t, e.Expr, bind.IndexExpr, nil, types.NoTypmod, "")
+	b, err := bind.BindExpr(ctx, env.printing(), t, e.Expr, bind.IndexExpr, nil, types.NoTypmod, "")
 	if err != nil {
 		return k, "", nil, err
 	}
@@ -122,7 +122,7 @@ func (env *Env) indexKey(ctx context.Context, t *catalog.Table, e *ast.IndexElem
 		k.Column, k.Type = col.Number, col.Type
 		return k, col.Name, nil, nil
 	}
-	k.Expr, k.Type = bind.ExprText(b.Expr, columnNames(t)), b.Expr.Type()
+	k.Expr, k.Type = b.Text, b.Expr.Type()
 	if _, err := funcs.OrderingOperator(k.Type); err != nil {
 		return k, "", nil, noOrdering(k.Type)
 	}

@@ -203,8 +203,16 @@ func (env *Env) alterSequence(ctx context.Context, s *ast.AlterSequence) error {
 	if t.Kind != catalog.KindSequence {
 		return errs.New(errs.WrongObjectType, `"%s" is not a sequence`, t.Name)
 	}
+	return env.setSequence(ctx, t, s.Options)
+}
+
+// setSequence changes the options of a sequence.
+func (env *Env) setSequence(ctx context.Context, t *catalog.Table, options []*ast.Option) (err error) {
+	if len(options) == 0 {
+		return nil
+	}
 	var restart *int64
-	for _, o := range s.Options {
+	for _, o := range options {
 		if o.Name == "restart" {
 			if restart, err = number(o); err != nil {
 				return err
@@ -213,7 +221,7 @@ func (env *Env) alterSequence(ctx context.Context, s *ast.AlterSequence) error {
 	}
 	old := t.Sequence.Storage
 	t = clone(t)
-	if err := sequenceOptions(t.Sequence, s.Options, env); err != nil {
+	if err := sequenceOptions(t.Sequence, options, env); err != nil {
 		return err
 	}
 	if err := env.put(ctx, t); err != nil {

@@ -31,7 +31,7 @@ func (env *Env) createTable(ctx context.Context, s *ast.CreateTable) (string, er
 	}
 	schema, err := env.Snapshot.CreationSchema(env.SearchPath, s.Table.Schema, s.Table.Name)
 	if err != nil {
-		return "", err
+		return "", errs.As(err).At(env.at(s.Table.Pos()))
 	}
 	if env.relationTaken(schema.OID, s.Table.Name) {
 		if s.IfNotExists {
@@ -50,7 +50,7 @@ func (env *Env) createTable(ctx context.Context, s *ast.CreateTable) (string, er
 	}
 	d := &definition{env: env, table: t}
 	for _, l := range s.Likes {
-		if err := d.like(l); err != nil {
+		if err := d.like(ctx, l); err != nil {
 			return "", err
 		}
 	}
@@ -225,13 +225,17 @@ func (d *definition) own(ctx context.Context, col *catalog.Column, options []*as
 	seq := &catalog.Table{OID: oid, Schema: d.table.Schema, Name: name, Kind: catalog.KindSequence, Owner: catalog.PostgresRoleOID, Sequence: q}
 	d.sequences = append(d.sequences, seq)
 	col.Sequence, col.DependsOn = oid, []catalog.OID{oid}
-	schema := env.Snapshot.SchemaByOID(d.table.Schema)
-	full := types.QuoteIdentifier(name)
-	if schema != nil && schema.Name != "public" {
-		full = types.QuoteIdentifier(schema.Name) + "." + full
-	}
-	col.Default = "nextval('" + strings.ReplaceAll(full, "'", "''") + "'::regclass)"
+	col.Default = env.nextval(d.table.Schema, name)
 	return nil
+}
+
+// nextval is the text of a default that draws on a sequence.
+func (env *Env) nextval(schema catalog.OID, name string) string {
+	full := types.QuoteIdentifier(name)
+	if s := env.Snapshot.SchemaByOID(schema); s != nil && s.Name != "public" {
+		full = types.QuoteIdentifier(s.Name) + "." + full
+	}
+	return "nextval('" + strings.ReplaceAll(full, "'", "''") + "'::regclass)"
 }
 
 // finish makes the table part of the schema, and then what has to be bound against it.
@@ -272,18 +276,17 @@ func (d *definition) bindDefault(ctx context.Context, p pendingDefault) error {
 	if p.generated {
 		kind, over = bind.GeneratedExpr, d.table
 	}
-	e, err := bind.BindExpr(ctx, d.env.options(), over, p.expr, kind, p.column.Type, p.column.Mod, p.column.Name)
+	e, err := bind.BindExpr(ctx, d.env.printing(), over, p.expr, kind, p.column.Type, p.column.Mod, p.column.Name)
 	if err != nil {
 		return err
 	}
-	text := bind.ExprText(e.Expr, columnNames(d.table))
 	p.column.Uses, p.column.DependsOn = nil, d.env.sequencesIn(e.Expr)
 	if p.generated {
-		p.column.Generated, p.column.Uses = text, e.Columns
+		p.column.Generated, p.column.Uses = e.Text, e.Columns
 	} else if c, ok := e.Expr.(*algebra.Const); ok && c.Value.IsNull() {
 		p.column.Default = ""
 	} else {
-		p.column.Default = text
+		p.column.Default = e.Text
 	}
 	return nil
 }
@@ -316,7 +319,7 @@ func columnNames(t *catalog.Table) func(algebra.ColID) string {
 }
 
 // like copies the columns of another table, with what the INCLUDING options say.
-func (d *definition) like(l *ast.Like_) error {
+func (d *definition) like(ctx context.Context, l *ast.Like_) error {
 	const (
 		comments = 1 << iota
 		compression
@@ -330,9 +333,6 @@ func (d *definition) like(l *ast.Like_) error {
 	if err != nil {
 		return err
 	}
-	if l.Options&(identity|generated) != 0 {
-		return errs.Unsupported("LIKE .. INCLUDING IDENTITY or GENERATED")
-	}
 	renumber := map[int16]int16{}
 	for _, c := range src.Columns {
 		if c.Dropped {
@@ -342,14 +342,33 @@ func (d *definition) like(l *ast.Like_) error {
 			return errs.New(errs.DuplicateColumn, `column "%s" specified more than once`, c.Name)
 		}
 		x := &catalog.Column{Number: int16(len(d.table.Columns) + 1), Name: c.Name, Type: c.Type, Mod: c.Mod, NotNull: c.NotNull, Collation: c.Collation}
-		if l.Options&defaults != 0 {
-			x.Default = c.Default
+		if l.Options&defaults != 0 && c.Identity == 0 {
+			x.Default, x.DependsOn = c.Default, nil
+			if c.Sequence != 0 {
+				x.DependsOn = []catalog.OID{c.Sequence}
+			}
+		}
+		if l.Options&generated != 0 {
+			x.Generated = c.Generated
 		}
 		if l.Options&comments != 0 {
 			x.Comment = c.Comment
 		}
 		renumber[c.Number] = x.Number
 		d.table.Columns = append(d.table.Columns, x)
+		if l.Options&identity != 0 && c.Identity != 0 {
+			if err := d.own(ctx, x, nil); err != nil {
+				return err
+			}
+			q, from := d.sequences[len(d.sequences)-1].Sequence, d.env.Snapshot.RelationByOID(c.Sequence).Sequence
+			q.Start, q.Increment, q.Min, q.Max, q.Cache, q.Cycle = from.Start, from.Increment, from.Min, from.Max, from.Cache, from.Cycle
+			x.Identity, x.Default = c.Identity, ""
+		}
+	}
+	for _, c := range src.Columns {
+		if x := renumber[c.Number]; x != 0 && d.table.Columns[x-1].Generated != "" {
+			d.table.Columns[x-1].Uses = renumbered(c.Uses, renumber)
+		}
 	}
 	if l.Options&constraints != 0 {
 		for _, k := range src.Constraints {

@@ -133,6 +133,8 @@ var namedDefaults = map[string][]types.Datum{
 	"jsonb_set":     {types.NewBool(true)},
 	"jsonb_insert":  {types.NewBool(false)},
 	"parse_ident":   {types.NewBool(true)},
+	"normalize":     {types.NewString("NFC")},
+	"is_normalized": {types.NewString("NFC")},
 }
 
 func parseOID(s string) types.OID {

@@ -1,0 +1,110 @@
+CREATE TABLE a (id serial PRIMARY KEY, name varchar(20) NOT NULL DEFAULT 'anon', price numeric(8,2) CHECK (price > 0), created timestamptz DEFAULT '2024-01-01 00:00:00+00', tags text[] DEFAULT '{}', flag bool DEFAULT true NOT NULL, code char(3) UNIQUE);
+\d a
+CREATE TABLE b (x int, y int, z text DEFAULT 'q' || 'r', PRIMARY KEY (x, y), UNIQUE (z, x), CONSTRAINT pos CHECK (x > 0 AND y < 100), CHECK (z <> ''), FOREIGN KEY (x) REFERENCES a (id) ON DELETE CASCADE ON UPDATE SET NULL);
+\d b
+\d a
+CREATE TABLE IF NOT EXISTS a (q int);
+CREATE TABLE a (q int);
+CREATE TABLE dup (x int, x text);
+CREATE TABLE pks (x int PRIMARY KEY, y int PRIMARY KEY);
+CREATE TABLE badtype (x nosuch);
+CREATE TABLE baddef (x int DEFAULT 'abc');
+CREATE TABLE baddef (x int DEFAULT y);
+CREATE TABLE badcheck (x int CHECK (y > 1));
+CREATE TABLE badcheck (x int CHECK (x + 1));
+CREATE TABLE badcheck (x int CHECK (x > (SELECT 1)));
+CREATE TABLE badcheck (x int CHECK (sum(x) > 1));
+CREATE TABLE badfk (x int REFERENCES nosuch);
+CREATE TABLE badfk (x int REFERENCES a (name));
+CREATE TABLE badfk (x text REFERENCES a (id));
+CREATE TABLE badfk (x int, FOREIGN KEY (nosuch) REFERENCES a);
+CREATE TABLE badpk (x int, PRIMARY KEY (nosuch));
+CREATE TABLE nosuch.t (x int);
+CREATE TABLE empty ();
+SELECT * FROM empty;
+\d empty
+CREATE TABLE lk (LIKE a INCLUDING ALL);
+\d lk
+CREATE TABLE lk2 (LIKE b, extra int);
+\d lk2
+CREATE TABLE ctas AS SELECT id, name, price * 2 AS dbl FROM a;
+\d ctas
+CREATE TABLE ctas2 (p, q) AS VALUES (1, 'x'::text), (2, 'y');
+SELECT * FROM ctas2 ORDER BY p;
+CREATE TABLE ctas3 AS SELECT 1 AS a WITH NO DATA;
+SELECT * FROM ctas3;
+CREATE TABLE IF NOT EXISTS ctas3 AS SELECT 2 AS a;
+CREATE TABLE names ("Mixed" int, "select" text, "with space" date, PRIMARY KEY ("Mixed"));
+\d names
+SELECT "Mixed", "with space" FROM names;
+SELECT Mixed FROM names;
+CREATE TABLE "Quoted Table" (a int);
+\d "Quoted Table"
+DROP TABLE "Quoted Table";
+INSERT INTO a (name, price) VALUES ('x', 0);
+INSERT INTO a (name, price) VALUES (NULL, 1);
+INSERT INTO a (name, price, code) VALUES ('x', 1.005, 'abc') RETURNING id, name, price, tags, flag, code;
+INSERT INTO a (name, price, code) VALUES ('y', 1, 'abc');
+INSERT INTO a (name) VALUES ('this name is much too long for it');
+INSERT INTO b VALUES (1, 1);
+INSERT INTO b VALUES (1, 100);
+INSERT INTO b VALUES (7, 1);
+INSERT INTO b VALUES (1, 2, '');
+-- ALTER TABLE
+ALTER TABLE a ADD COLUMN extra int DEFAULT 5, ADD COLUMN note text;
+SELECT id, extra, note FROM a;
+ALTER TABLE a ADD COLUMN extra int;
+ALTER TABLE a ADD COLUMN IF NOT EXISTS extra int;
+ALTER TABLE a ADD COLUMN req int NOT NULL;
+ALTER TABLE a ALTER COLUMN note SET DEFAULT 'n', ALTER COLUMN extra DROP DEFAULT, ALTER COLUMN extra SET NOT NULL;
+ALTER TABLE a ALTER COLUMN note SET NOT NULL;
+ALTER TABLE a ALTER COLUMN nosuch SET NOT NULL;
+ALTER TABLE a RENAME COLUMN extra TO more;
+ALTER TABLE a RENAME COLUMN nosuch TO more;
+ALTER TABLE a RENAME COLUMN more TO name;
+ALTER TABLE a DROP COLUMN nosuch;
+ALTER TABLE a DROP COLUMN IF EXISTS nosuch;
+ALTER TABLE a DROP COLUMN code;
+ALTER TABLE a DROP COLUMN id;
+ALTER TABLE a ALTER COLUMN more TYPE bigint;
+ALTER TABLE a ALTER COLUMN more TYPE text USING 'v' || more;
+ALTER TABLE a ALTER COLUMN more TYPE int;
+ALTER TABLE a ALTER COLUMN name TYPE varchar(50);
+ALTER TABLE a ADD CONSTRAINT note_len CHECK (length(note) < 10);
+ALTER TABLE a ADD CONSTRAINT bad CHECK (price > 100);
+ALTER TABLE a ADD CONSTRAINT note_len CHECK (true);
+ALTER TABLE a ADD UNIQUE (name, more);
+ALTER TABLE a ADD CONSTRAINT nv CHECK (price > 100) NOT VALID;
+ALTER TABLE a VALIDATE CONSTRAINT nv;
+\d a
+ALTER TABLE a DROP CONSTRAINT nv;
+ALTER TABLE a DROP CONSTRAINT nosuch;
+ALTER TABLE a DROP CONSTRAINT IF EXISTS nosuch;
+ALTER TABLE a RENAME CONSTRAINT note_len TO note_length;
+ALTER TABLE a RENAME TO aa;
+SELECT count(*) FROM a;
+SELECT count(*) FROM aa;
+ALTER TABLE nosuch ADD COLUMN x int;
+ALTER TABLE IF EXISTS nosuch ADD COLUMN x int;
+\d aa
+\d b
+ALTER TABLE ctas ADD PRIMARY KEY (id);
+\d ctas
+DROP TABLE aa;
+DROP TABLE aa CASCADE;
+\d b
+DROP TABLE nosuch;
+DROP TABLE IF EXISTS nosuch, b;
+DROP TABLE lk, lk2;
+COMMENT ON TABLE ctas IS 'a copy';
+COMMENT ON COLUMN ctas.id IS 'the key';
+SELECT obj_description('ctas'::regclass) AS t, col_description('ctas'::regclass, 1) AS c;
+\dt
+\d
+\dt+ ctas
+\d+ ctas
+CREATE TABLE defaults (a timestamptz DEFAULT now(), b date DEFAULT current_date, c text DEFAULT current_user, d numeric(10,2) DEFAULT 0, e int DEFAULT -1, f bool DEFAULT false, g interval DEFAULT '1 day', h uuid DEFAULT gen_random_uuid(), i text DEFAULT upper('a') || 'b', j int[] DEFAULT ARRAY[1, 2], k timestamp DEFAULT CURRENT_TIMESTAMP, l varchar(5) DEFAULT 'x', m text DEFAULT NULL, n jsonb DEFAULT '{}', o float8 DEFAULT 1.5, p bigint DEFAULT 5, q text DEFAULT CASE WHEN 1 > 0 THEN 'a' ELSE 'b' END);
+\d defaults
+CREATE TABLE gen (a int, b int GENERATED ALWAYS AS (a + 1) STORED, c int GENERATED ALWAYS AS IDENTITY, d int GENERATED BY DEFAULT AS IDENTITY);
+\d gen
+CREATE UNLOGGED TABLE ul (a int);

@@ -1,0 +1,66 @@
+CREATE TABLE t (id int PRIMARY KEY, a text, b int);
+CREATE TABLE u (id int PRIMARY KEY, t int REFERENCES t, n numeric(5,2));
+INSERT INTO t VALUES (1, 'x', 10), (2, 'y', 20), (3, 'z', 30);
+INSERT INTO u VALUES (1, 1, 1.5), (2, 1, 2.5), (3, 2, 9);
+CREATE VIEW v AS SELECT id, a FROM t WHERE b > 10;
+SELECT * FROM v ORDER BY id;
+\d v
+\d+ v
+CREATE VIEW v (x) AS SELECT 1;
+CREATE OR REPLACE VIEW v AS SELECT id, a, b FROM t WHERE b > 15;
+CREATE OR REPLACE VIEW v AS SELECT a, id FROM t;
+CREATE OR REPLACE VIEW v AS SELECT id FROM t;
+SELECT * FROM v ORDER BY id;
+CREATE VIEW w (key, total) AS SELECT t.a, sum(u.n) FROM t LEFT JOIN u ON u.t = t.id GROUP BY t.a;
+SELECT * FROM w ORDER BY key;
+CREATE VIEW vv AS SELECT v.id, w.total FROM v JOIN w ON w.key = v.a;
+SELECT * FROM vv ORDER BY id;
+SELECT pg_get_viewdef('v'::regclass);
+SELECT pg_get_viewdef('w'::regclass, true);
+SELECT pg_get_viewdef('vv'::regclass);
+CREATE VIEW complicated AS SELECT DISTINCT a || '!' AS a, CASE WHEN b > 10 THEN 'big' ELSE 'small' END AS size, (SELECT count(*) FROM u WHERE u.t = t.id) AS n FROM t WHERE b IN (10, 20) AND a LIKE 'x%' OR NOT (a IS NULL) ORDER BY 1 LIMIT 5;
+SELECT pg_get_viewdef('complicated');
+SELECT * FROM complicated ORDER BY a;
+CREATE VIEW un AS SELECT 1 AS n UNION ALL SELECT 2;
+SELECT pg_get_viewdef('un');
+CREATE VIEW wc AS WITH q AS (SELECT max(b) AS m FROM t) SELECT t.* FROM t, q WHERE t.b = q.m;
+SELECT pg_get_viewdef('wc');
+SELECT * FROM wc;
+\dv
+-- Simple views take writes.
+INSERT INTO v (id, a, b) VALUES (4, 'new', 40);
+INSERT INTO v (id, a, b) VALUES (5, 'hidden', 1);
+UPDATE v SET a = 'upd' WHERE id = 4;
+UPDATE v SET a = 'none' WHERE id = 5;
+DELETE FROM v WHERE id = 4 RETURNING *;
+SELECT * FROM t ORDER BY id;
+CREATE VIEW chk AS SELECT * FROM t WHERE b < 100 WITH CHECK OPTION;
+INSERT INTO chk VALUES (6, 'c', 50);
+INSERT INTO chk VALUES (7, 'c', 500);
+UPDATE chk SET b = 1000 WHERE id = 6;
+INSERT INTO w VALUES ('k', 1);
+DELETE FROM un;
+UPDATE complicated SET a = 'x';
+SELECT table_name, is_updatable, is_insertable_into FROM information_schema.views WHERE table_schema = 'public' AND table_name IN ('v', 'chk', 'un') ORDER BY 1;
+-- Dependencies.
+DROP TABLE t;
+ALTER TABLE t DROP COLUMN a;
+DROP VIEW v;
+DROP VIEW v CASCADE;
+SELECT * FROM vv;
+DROP VIEW nosuch;
+DROP VIEW IF EXISTS nosuch;
+DROP VIEW t;
+DROP TABLE w;
+ALTER VIEW w RENAME TO w2;
+SELECT * FROM w2 ORDER BY key;
+ALTER TABLE t RENAME COLUMN a TO aa;
+SELECT pg_get_viewdef('w2');
+CREATE VIEW bad AS SELECT nosuch FROM t;
+CREATE VIEW bad AS SELECT 1, 2;
+CREATE VIEW bad AS SELECT 1 AS a, 2 AS a;
+CREATE VIEW vstar AS SELECT * FROM t;
+ALTER TABLE t ADD COLUMN later int;
+SELECT * FROM vstar ORDER BY id LIMIT 1;
+CREATE OR REPLACE VIEW t AS SELECT 1;
+CREATE TEMP VIEW tv AS SELECT 1 AS one;
