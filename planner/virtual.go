@@ -17,6 +17,7 @@ func init() {
 		"pg_stat_activity":       activityRows,
 		"pg_prepared_statements": preparedRows,
 		"pg_cursors":             cursorRows,
+		"pg_stat_database":       databaseRows,
 		"pg_locks":               lockRows,
 	} {
 		catalog.RegisterRows(catalog.PgCatalogOID, name, func(v *catalog.VirtualContext, _ catalog.VirtualFilter, emit func([]types.Datum) bool) error {
@@ -177,4 +178,13 @@ func lockRows(s *Session, emit func([]types.Datum) bool) {
 			return
 		}
 	}
+}
+
+// databaseRows is the row of pg_stat_database. Only the sessions are counted.
+func databaseRows(s *Session, emit func([]types.Datum) bool) {
+	sessions := int64(0)
+	s.engine.each(func(*Session) { sessions++ })
+	row := make([]types.Datum, 28)
+	row[0], row[1], row[2] = types.NewInt(int64(catalog.PostgresDatabaseOID)), types.NewString(s.options.Database), types.NewInt(sessions)
+	emit(row)
 }
