@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/sql/funcs"
 	"holdfast/sql/types"
 )
 
@@ -173,10 +174,20 @@ func AssertionDef(a *Assertion, pretty bool) string {
 	return def
 }
 
-// ViewDef is the SELECT of a view, as pg_get_viewdef prints it.
-func ViewDef(t *Table) string {
+// PrintView is set by the layer that binds queries: the query of a view as pg_get_viewdef prints it under a
+// search path, pretty without the parentheses that are not needed. nil: views are shown as stored.
+var PrintView func(ctx *funcs.Ctx, s *Snapshot, view *Table, searchPath []string, pretty bool) (string, error)
+
+// ViewDef is the SELECT of a view, as pg_get_viewdef prints it; "" for relations of the system. Should it be
+// impossible to print the view, it is the text made when it was created.
+func (s *Snapshot) ViewDef(ctx *funcs.Ctx, t *Table, pretty bool, searchPath []string) string {
 	if t.View == nil {
 		return ""
+	}
+	if PrintView != nil {
+		if text, err := PrintView(ctx, s, t, searchPath, pretty); err == nil {
+			return text
+		}
 	}
 	if t.View.Source != "" {
 		return t.View.Source

@@ -88,7 +88,7 @@ func infoViews(v *VirtualContext, filter VirtualFilter, emit func([]datum) bool)
 			check = strings.ToUpper(t.View.CheckOption)
 		}
 		events := v.Snapshot.updatableEvents(t)
-		return emit([]datum{db, text(schema), text(t.Name), textOrNull(ViewDef(t)), text(check), yesNo(events&(eventUpdate|eventDelete) == eventUpdate|eventDelete),
+		return emit([]datum{db, text(schema), text(t.Name), textOrNull(v.Snapshot.ViewDef(v.Ctx, t, false, v.path())), text(check), yesNo(events&(eventUpdate|eventDelete) == eventUpdate|eventDelete),
 			yesNo(events&eventInsert != 0), text("NO"), text("NO"), text("NO")})
 	})
 	return nil

@@ -100,7 +100,7 @@ func pgViews(v *VirtualContext, filter VirtualFilter, emit func([]datum) bool) e
 		if t.Kind != KindView || !filter.allowsName(2, t.Name) {
 			return true
 		}
-		return emit([]datum{text(schema), text(t.Name), text(v.Snapshot.roleName(t.Owner)), textOrNull(ViewDef(t))})
+		return emit([]datum{text(schema), text(t.Name), text(v.Snapshot.roleName(t.Owner)), textOrNull(v.Snapshot.ViewDef(v.Ctx, t, false, v.path()))})
 	})
 	return nil
 }

@@ -109,13 +109,14 @@ func getViewdef(c *call) (datum, error) {
 	if t == nil || t.Kind != KindView {
 		return null, nil
 	}
-	return textOrNull(ViewDef(t)), nil
+	pretty := c.flag(1) || len(c.args) > 1 && c.vecs[1].Type == types.Int4 // with a line length
+	return textOrNull(c.s.ViewDef(c.ctx, t, pretty, c.path())), nil
 }
 
 func getRuledef(c *call) (datum, error) {
 	for _, t := range c.s.Tables() {
 		if t.View != nil && ruleOID(t.OID) == c.oid(0) {
-			return text("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO " + c.s.qualify(t.Schema, t.Name, false) + " DO INSTEAD " + ViewDef(t)), nil
+			return text("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO " + c.s.qualify(t.Schema, t.Name, false) + " DO INSTEAD " + c.s.ViewDef(c.ctx, t, c.flag(1), c.path())), nil
 		}
 	}
 	return null, nil

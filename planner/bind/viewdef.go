@@ -1,0 +1,27 @@
+package bind
+
+import (
+	"holdfast/sql/catalog"
+	"holdfast/sql/funcs"
+)
+
+// The text of a view depends on the search path of the one who asks, so the catalog has it printed here from the
+// stored query, which is complete and qualified.
+func init() {
+	catalog.PrintView = func(ctx *funcs.Ctx, s *catalog.Snapshot, view *catalog.Table, searchPath []string, pretty bool) (text string, err error) {
+		defer catch(&err)
+		q, err := parsedView(view.View.Query)
+		if err != nil {
+			return "", err
+		}
+		b := newBinder(ctx, Options{Snapshot: s, Ctx: ctx})
+		b.text = newTextEvents()
+		r := b.selectStmt(q, nil, nil, true)
+		p := b.printer(searchPath)
+		p.pretty = pretty
+		p.table = func(t *catalog.Table) string { return s.QualifiedName(t.OID, searchPath) }
+		p.queryColumns(b)
+		p.query(r.text, 0, true)
+		return p.String() + ";", nil
+	}
+}
