@@ -327,6 +327,7 @@ func TestDistinctAndSetOps(t *testing.T) {
 			ctx.WorkMem = workMem
 			what := fmt.Sprintf("round %d, work_mem %d ", round, workMem)
 			wantBag(t, what+"distinct", collect(t, ctx, &Distinct{Props: l.Props, Input: l}), distinct(lr))
+			wantRows(t, what+"distinct in order", collect(t, ctx, &Distinct{Props: l.Props, Input: l, KeepOrder: true}), distinct(lr))
 			sorted := &Sort{Props: l.Props, Input: l, Keys: []algebra.SortKey{{ID: l.Cols[0]}, {ID: l.Cols[1]}}}
 			wantBag(t, what+"sorted distinct", collect(t, ctx, &Distinct{Props: l.Props, Input: sorted, Sorted: true}), distinct(lr))
 			p := props(s.ids(2), ts)

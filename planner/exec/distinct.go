@@ -10,6 +10,7 @@ import (
 type distinctOp struct {
 	input   Operator
 	types   []*types.Type
+	width   int // columns that count
 	table   *groupTable
 	mem     Memory
 	from    source
@@ -32,12 +33,20 @@ func (n *Distinct) Build(b *Builder) (Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDistinct(in, n.Input.Properties().Types), nil
+	ts := n.Input.Properties().Types
+	o := newDistinct(in, ts)
+	if n.KeepOrder {
+		o.input, o.types = newNumber(in), append(ts[:len(ts):len(ts)], types.Int8)
+		return newReorder(o, o.types, len(ts)), nil
+	}
+	return o, nil
 }
 
 func newDistinct(in Operator, ts []*types.Type) *distinctOp {
-	return &distinctOp{input: in, types: ts, table: newGroupTable(ts)}
+	return &distinctOp{input: in, types: ts, width: len(ts), table: newGroupTable(ts)}
 }
+
+func (o *distinctOp) outOfOrder() bool { return o.current != nil }
 
 func (o *distinctOp) Open(ctx *Ctx) error {
 	if err := o.reset(); err != nil {
@@ -81,11 +90,12 @@ func (o *distinctOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 		if err := ctx.Canceled(); err != nil {
 			return nil, err
 		}
-		hashes := o.table.hashRows(b.Cols, b.Rows)
+		keys := b.Cols[:o.width]
+		hashes := o.table.hashRows(keys, b.Rows)
 		o.sel = o.sel[:0]
 		for k := range b.N {
 			i := position(b.Rows, k)
-			if o.table.find(b.Cols, i, hashes[k]) >= 0 {
+			if o.table.find(keys, i, hashes[k]) >= 0 {
 				continue
 			}
 			if o.spilled != nil {
@@ -94,7 +104,7 @@ func (o *distinctOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 				}
 				continue
 			}
-			o.table.add(b.Cols, i, hashes[k])
+			o.table.add(keys, i, hashes[k])
 			o.sel = append(o.sel, int32(i))
 		}
 		if !o.mem.Grow(o.table.bytes()-o.mem.Used()) && o.spilled == nil && o.level < partitionMax {

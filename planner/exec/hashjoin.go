@@ -118,6 +118,13 @@ func (n *HashJoin) Build(b *Builder) (Operator, error) {
 	if err != nil {
 		return nil, err
 	}
+	keep := n.KeepOrder && !n.BuildLeft && n.Kind != algebra.FullJoin
+	both := LayoutOf(n.Left)
+	if keep {
+		left.op, left.types = newNumber(left.op), append(left.types[:len(left.types):len(left.types)], types.Int8)
+		both.add([]algebra.ColID{hidden}, []*types.Type{types.Int8})
+	}
+	both.add(n.Right.Properties().Cols, right.types)
 	o := &hashJoinOp{kind: n.Kind, build: right, probe: left, buildLeft: n.BuildLeft, nullsEqual: n.NullsEqual}
 	buildNode, buildKeys := n.Right, n.RightKeys
 	kind := [...]pairKind{
@@ -140,7 +147,7 @@ func (n *HashJoin) Build(b *Builder) (Operator, error) {
 	o.depends = b.dependency(buildNode)
 	o.pairs = newPairs(kind, left.types, right.types, !n.BuildLeft)
 	o.pairs.notFalse = n.Kind == algebra.AntiNullJoin
-	if o.pairs.on, err = b.optional(n.On, LayoutOf(n.Left, n.Right)); err != nil {
+	if o.pairs.on, err = b.optional(n.On, both); err != nil {
 		return nil, err
 	}
 	if n.On != nil || o.buildOutput || !kind.single() {
@@ -162,8 +169,17 @@ func (n *HashJoin) Build(b *Builder) (Operator, error) {
 	if o.out = newBatch(n.Props.Types); o.buildOutput {
 		o.out = newBatch(o.build.types)
 	}
+	if keep {
+		ts := left.types
+		if !kind.single() {
+			ts = append(ts, right.types...)
+		}
+		return newReorder(o, ts, len(left.types)-1), nil
+	}
 	return o, nil
 }
+
+func (o *hashJoinOp) outOfOrder() bool { return o.batches > 0 }
 
 func (o *hashJoinOp) Open(ctx *Ctx) error {
 	if o.state != joinLoad && o.batches == 0 && o.depends.fresh() {

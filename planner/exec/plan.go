@@ -116,8 +116,8 @@ type (
 		On     algebra.Scalar // over columns of both; nil: true
 	}
 	// HashJoin joins on equal keys; NULL keys match nothing unless NullsEqual. Semi and Anti produce the
-	// columns of Left alone. AntiNull is NOT IN, where the keys are the compared values. Output is in the order of the
-	// probe side.
+	// columns of Left alone. AntiNull is NOT IN, where the keys are the compared values. Rows come in the order of
+	// the side that is not built, but beyond work_mem only if KeepOrder is set.
 	HashJoin struct {
 		Props
 		Left, Right Node
@@ -128,6 +128,8 @@ type (
 		On          algebra.Scalar   // further condition over both; nil: true
 		// BuildLeft puts the left input into the hash table, where otherwise the right one is. Not with AntiNull.
 		BuildLeft bool
+		// KeepOrder is set by the function of that name. Not with BuildLeft or Full.
+		KeepOrder bool
 	}
 	// NestedLoop joins by trying all pairs. If Right uses columns of Left it is evaluated anew for each left row
 	// (then not Full).
@@ -171,11 +173,13 @@ type (
 		Keys  []algebra.ColID
 		Aggs  []algebra.Agg
 	}
-	// Distinct keeps one of equal rows. With Sorted, equal rows follow each other.
+	// Distinct keeps the first of equal rows. With Sorted, equal rows follow each other. Without, rows come in the order of the
+	// input, but beyond work_mem only if KeepOrder is set.
 	Distinct struct {
 		Props
-		Input  Node
-		Sorted bool
+		Input     Node
+		Sorted    bool
+		KeepOrder bool // set by the function of that name
 	}
 	// DistinctOn keeps the first of rows with equal On columns, which follow each other.
 	DistinctOn struct {

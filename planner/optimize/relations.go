@@ -306,6 +306,7 @@ func (p *planner) aggregate(r *algebra.Aggregate, g goal) (exec.Node, error) {
 	} else {
 		rows := p.groups(r.Keys, in)
 		if grouped(p.orders[in], r.Keys) {
+			exec.KeepOrder(in)
 			n = &exec.OrderedAggregate{Props: p.props(ids, rows), Input: in, Keys: r.Keys, Aggs: aggs}
 			p.orders[n] = p.orders[in][:len(r.Keys)]
 		} else {
@@ -339,6 +340,9 @@ func (p *planner) distinct(r *algebra.DistinctRows, g goal) (exec.Node, error) {
 		in = p.arrange(in, r.Input.Columns())
 		props := p.props(r.Input.Columns(), p.groups(r.Input.Columns(), in))
 		n := &exec.Distinct{Props: props, Input: in, Sorted: grouped(p.orders[in], props.Cols)}
+		if n.Sorted {
+			exec.KeepOrder(in)
+		}
 		p.cost(n)
 		p.orders[n] = p.orders[in]
 		return n, nil
@@ -367,6 +371,7 @@ func (p *planner) distinct(r *algebra.DistinctRows, g goal) (exec.Node, error) {
 		}
 		in = p.sorted(in, keys)
 	}
+	exec.KeepOrder(in)
 	props := *in.Properties()
 	props.Rows = p.groups(r.On, in)
 	n := &exec.DistinctOn{Props: props, Input: in, On: r.On}
@@ -390,6 +395,7 @@ func (p *planner) sort(r *algebra.Sort, g goal) (exec.Node, error) {
 // sorted puts a Sort on a node unless its rows are in that order already.
 func (p *planner) sorted(in exec.Node, keys []algebra.SortKey) exec.Node {
 	if ordered(p.orders[in], keys) {
+		exec.KeepOrder(in)
 		return in
 	}
 	n := &exec.Sort{Props: *in.Properties(), Input: in, Keys: keys}
@@ -448,6 +454,7 @@ func (p *planner) limit(r *algebra.Limit, g goal) (exec.Node, error) {
 			p.orders[n] = s.Keys
 			return p.filter(n, g.conds)
 		}
+		exec.KeepOrder(in)
 		return p.filter(p.limited(in, count, offset, wanted), g.conds)
 	}
 	in, err := p.rel(r.Input, goal{need: need, limit: wanted})
