@@ -126,10 +126,10 @@ func BindExpr(ctx context.Context, o Options, table *catalog.Table, e ast.Expr, 
 	s.clause = exprClauses[kind]
 	v := s.expr(e)
 	switch {
-	case want != nil:
-		v = b.assign(v, want, mod, name, loc(e), kind == DefaultExpr)
 	case kind == CheckExpr || kind == IndexPredicate || kind == CopyWhere || kind == PolicyExpr:
 		v = s.toBool(v, e, s.clause.String())
+	case want != nil:
+		v = b.assign(v, want, mod, name, loc(e), kind == DefaultExpr)
 	default:
 		v = b.known(v)
 	}

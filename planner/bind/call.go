@@ -29,14 +29,9 @@ func (s *scope) call(e *ast.FuncCall) scalar {
 	if e.WithinGroup {
 		list = append(append([]ast.Expr(nil), e.Args...), sortExprs(e.OrderBy)...)
 	}
-	var args []scalar
 	top := s.topCall == e
 	s.topCall = nil
-	if e.ArgNames == nil {
-		args = s.exprList(list)
-	} else {
-		args = s.exprs(list)
-	}
+	args := s.exprs(list)
 	m := s.resolveCall(e, name, args)
 	if m == nil { // a column, or a conversion, written like a function
 		return s.callOther(e, name, args)

@@ -25,6 +25,8 @@ type printer struct {
 	bare   func(algebra.ColID) string // the name without that of the table
 	typ    func(t *types.Type, mod int32) string
 	table  func(*catalog.Table) string
+	// relation is the name of a relation by its OID, "" if there is none.
+	relation func(catalog.OID) string
 	env    *types.Env
 	events *textEvents // nil if there are none
 	level  int         // of indentation, in spaces
@@ -50,6 +52,11 @@ func (b *binder) exprText(e scalar, names func(algebra.ColID) string) string {
 func (b *binder) printer(path []string) *printer {
 	return &printer{env: b.fctx.Env, events: b.text, typ: func(t *types.Type, mod int32) string {
 		return b.o.Snapshot.FormatType(t, mod, path)
+	}, relation: func(oid catalog.OID) string {
+		if b.o.Snapshot.RelationByOID(oid) == nil {
+			return ""
+		}
+		return b.o.Snapshot.QualifiedName(oid, path)
 	}}
 }
 
@@ -377,7 +384,7 @@ func (p *printer) constant(c *algebra.Const, label bool) {
 		}
 		return
 	}
-	text := string(types.AppendText(nil, c.Typ, c.Value, p.env))
+	text := p.valueText(c)
 	need := true
 	switch c.Typ {
 	case types.Int4:
@@ -401,6 +408,16 @@ func (p *printer) constant(c *algebra.Const, label bool) {
 	if need && label {
 		p.s("::", p.typ(c.Typ, c.M))
 	}
+}
+
+// valueText is the text of a constant. Relations go by a name that is found under the search path printed for.
+func (p *printer) valueText(c *algebra.Const) string {
+	if c.Typ == types.Regclass && p.relation != nil {
+		if name := p.relation(catalog.OID(c.Value.Int())); name != "" {
+			return name
+		}
+	}
+	return string(types.AppendText(nil, c.Typ, c.Value, p.env))
 }
 
 func quoteLiteral(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -254,11 +254,11 @@ func (s *scope) relation(schema, name string, pos int) (*scope, *source) {
 // columnRef binds a, t.a, s.t.a; a name that is no column may be that of a relation, meaning its whole row.
 func (s *scope) columnRef(e *ast.ColumnRef) algebra.Scalar {
 	b, pos := s.b, e.Pos()
-	if e.Star {
-		b.fail(pos, errs.SyntaxError, "row expansion via \"*\" is not supported here")
-	}
 	s.checkColumnAllowed(pos)
 	names := e.Names
+	if e.Star { // t.* where one value is wanted is the whole row
+		return s.starRow(e)
+	}
 	name := names[len(names)-1]
 	switch len(names) {
 	case 1:
@@ -289,6 +289,22 @@ func (s *scope) columnRef(e *ast.ColumnRef) algebra.Scalar {
 	}
 	b.fail(pos, errs.SyntaxError, "improper qualified name (too many dotted names): %s", strings.Join(names, "."))
 	return nil
+}
+
+func (s *scope) starRow(e *ast.ColumnRef) algebra.Scalar {
+	b, pos, n := s.b, e.Pos(), len(e.Names)
+	if n == 0 || n > 2 {
+		b.fail(pos, errs.SyntaxError, "row expansion via \"*\" is not supported here")
+	}
+	schema := ""
+	if n == 2 {
+		schema = e.Names[0]
+	}
+	_, src := s.relation(schema, e.Names[n-1], pos)
+	if src == nil {
+		s.missingRelation(schema, e.Names[n-1], pos)
+	}
+	return b.wholeRow(src, pos)
 }
 
 // missingRelation is the error for a qualifier that no visible item has.
