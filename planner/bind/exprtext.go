@@ -21,16 +21,16 @@ type printer struct {
 	pretty bool
 	column func(algebra.ColID) string
 	// plain reports whether a column is one, and does not stand for an aggregate or the like; nil: all are.
-	plain  func(algebra.ColID) bool
-	bare   func(algebra.ColID) string // the name without that of the table
-	typ    func(t *types.Type, mod int32) string
-	table  func(*catalog.Table) string
+	plain func(algebra.ColID) bool
+	bare  func(algebra.ColID) string // the name without that of the table
+	typ   func(t *types.Type, mod int32) string
+	table func(*catalog.Table) string
 	// relation is the name of a relation by its OID, "" if there is none.
 	relation func(catalog.OID) string
-	env    *types.Env
-	events *textEvents // nil if there are none
-	level  int         // of indentation, in spaces
-	names  *queryNames // of the query being printed
+	env      *types.Env
+	events   *textEvents // nil if there are none
+	level    int         // of indentation, in spaces
+	names    *queryNames // of the query being printed
 }
 
 // ExprText prints an expression as PostgreSQL's pg_get_expr does. names gives the text of a column.
