@@ -216,12 +216,13 @@ func (s *Session) copyTo(ctx context.Context, p *prepared, st *ast.Copy, o copyi
 		return err
 	}
 	w := copyio.NewWriter(o, names, &s.settings.env)
-	if buf := w.Start(nil); len(buf) > 0 {
+	buf := w.Start(nil)
+	if o.Format != copyio.Binary && len(buf) > 0 { // the binary header comes with the first row
 		if err := out.CopyData(buf); err != nil {
 			return err
 		}
+		buf = buf[:0]
 	}
-	var buf []byte
 	var n int64
 	for {
 		b, err := run.Next(types.BatchRows)
@@ -236,14 +237,15 @@ func (s *Session) copyTo(ctx context.Context, p *prepared, st *ast.Copy, o copyi
 			if b.Sel != nil {
 				i = int(b.Sel[k])
 			}
-			buf = w.Row(buf[:0], b, i)
+			buf = w.Row(buf, b, i)
 			if err := out.CopyData(buf); err != nil {
 				return err
 			}
+			buf = buf[:0]
 		}
 		n += int64(b.N)
 	}
-	if buf = w.End(buf[:0]); len(buf) > 0 {
+	if buf = w.End(buf); len(buf) > 0 {
 		if err := out.CopyData(buf); err != nil {
 			return err
 		}
@@ -473,7 +475,15 @@ func (c *copySource) where(err error) error {
 	if e.Where != "" || e.Severity == "FATAL" {
 		return err
 	}
-	e.Where = "COPY " + c.table.Name + ", line " + itoa(int(c.reader.Line()))
+	line := int(c.reader.Line())
+	if e.Code == errs.QueryCanceled {
+		e.Where = "COPY " + c.table.Name + ", line " + itoa(line+1) // the one that was waited for
+		return &e
+	}
+	if line == 0 {
+		return err
+	}
+	e.Where = "COPY " + c.table.Name + ", line " + itoa(line)
 	if c.parsing {
 		if c.column >= 0 {
 			e.Where += ", column " + c.names[c.column]

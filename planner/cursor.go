@@ -19,9 +19,13 @@ type cursorState struct {
 
 // heldRows are rows that a cursor has read.
 type heldRows struct {
+	base     int64 // rows before these, which were sent and are not kept
 	rows     *exec.RowBuffer
-	complete bool // all of them
+	complete bool // up to the last
 }
+
+// length is the number of the last row that has been read.
+func (h *heldRows) length() int64 { return h.base + int64(h.rows.Len()) }
 
 func (h *heldRows) close() { h.rows = nil }
 
@@ -69,10 +73,10 @@ func (s *Session) readAhead(ctx context.Context, c *portal, n int64) error {
 		return nil
 	}
 	c.run.Resume(ctx)
-	for n < 0 || int64(h.rows.Len()) < n {
+	for n < 0 || h.length() < n {
 		want := int64(types.BatchRows)
 		if n >= 0 {
-			want = min(want, n-int64(h.rows.Len()))
+			want = min(want, n-h.length())
 		}
 		b, err := c.run.Next(int(want))
 		if err != nil {
@@ -96,8 +100,13 @@ func (s *Session) readAhead(ctx context.Context, c *portal, n int64) error {
 // fetch is FETCH and MOVE.
 func (s *Session) fetch(ctx context.Context, p *prepared, st *ast.Fetch, formats []int16, out Output) error {
 	c := s.portals[st.Cursor]
-	if c == nil || c.cursor == nil {
+	if c == nil || c.cursor == nil && !isQuery(c.stmt.stmt) {
 		return errs.New(errs.InvalidCursorName, `cursor "%s" does not exist`, st.Cursor)
+	}
+	if c.cursor == nil {
+		if err := s.makeCursor(ctx, c, out); err != nil {
+			return err
+		}
 	}
 	if cur, position := c.cursor, c.cursor.position; c.tx != s.tx {
 		s.tx.undoSession = append(s.tx.undoSession, func() { cur.position = position })
@@ -113,15 +122,59 @@ func (s *Session) fetch(ctx context.Context, p *prepared, st *ast.Fetch, formats
 		if c.cursor.binary && formats == nil {
 			formats = []int16{1}
 		}
-		for _, i := range rows {
-			b, k := c.held.rows.Row(int(i - 1))
-			one := &types.Batch{Rows: types.Rows{N: 1, Sel: []int32{int32(k)}}, Cols: b.Cols}
-			if err := out.Rows(c.plan.columns, formats, one); err != nil {
-				return err
-			}
+		if err := c.sendHeld(rows, formats, out); err != nil {
+			return err
 		}
 	}
 	return out.CommandComplete(tagged(verb, int64(len(rows))))
+}
+
+// sendHeld sends rows by their numbers.
+func (c *portal) sendHeld(rows []int64, formats []int16, out Output) error {
+	for _, i := range rows {
+		b, k := c.held.rows.Row(int(i - c.held.base - 1))
+		one := &types.Batch{Rows: types.Rows{N: 1, Sel: []int32{int32(k)}}, Cols: b.Cols}
+		if err := out.Rows(c.plan.columns, formats, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeCursor makes a cursor of a portal of the protocol, which FETCH may then move forward.
+func (s *Session) makeCursor(ctx context.Context, c *portal, out Output) error {
+	if c.tx != s.tx {
+		c.restart(s.tx)
+	}
+	if c.run == nil && !c.done {
+		pl, run, err := s.start(ctx, c.stmt, c.params, out)
+		if err != nil {
+			return err
+		}
+		c.plan, c.run = pl, run
+	}
+	c.cursor = &cursorState{position: c.rows, created: s.statementTime}
+	c.held = &heldRows{base: c.rows, rows: exec.NewRowBuffer(batchTypes(c.plan.columns)), complete: c.done}
+	return nil
+}
+
+// runCursor goes on with a cursor as a portal.
+func (s *Session) runCursor(ctx context.Context, c *portal, maxRows int64, out Output) error {
+	rows, err := s.position(ctx, c, &ast.Fetch{Direction: "forward", Count: maxRows, All: maxRows == 0})
+	if err != nil {
+		return err
+	}
+	formats := c.formats
+	if c.cursor.binary {
+		formats = []int16{1}
+	}
+	if err := c.sendHeld(rows, formats, out); err != nil {
+		return err
+	}
+	if maxRows > 0 && int64(len(rows)) == maxRows {
+		return out.PortalSuspended()
+	}
+	return out.CommandComplete(c.plan.tag(int64(len(rows))))
 }
 
 // position moves a cursor and returns the numbers of the rows it passes, in order.
@@ -153,7 +206,7 @@ func (s *Session) position(ctx context.Context, c *portal, st *ast.Fetch) ([]int
 		if err := s.readAhead(ctx, c, n); err != nil {
 			return err
 		}
-		length := int64(c.held.rows.Len())
+		length := c.held.length()
 		switch {
 		case target <= 0:
 			cur.position = 0
@@ -172,7 +225,7 @@ func (s *Session) position(ctx context.Context, c *portal, st *ast.Fetch) ([]int
 			if err := s.readAhead(ctx, c, -1); err != nil {
 				return nil, err
 			}
-			target = int64(c.held.rows.Len()) + 1 + count
+			target = c.held.length() + 1 + count
 			if target < 0 {
 				target = 0
 			}
@@ -204,7 +257,7 @@ func (s *Session) position(ctx context.Context, c *portal, st *ast.Fetch) ([]int
 	if err := s.readAhead(ctx, c, target); err != nil {
 		return nil, err
 	}
-	length := int64(c.held.rows.Len())
+	length := c.held.length()
 	for cur.position <= length && (st.All || count > 0) {
 		cur.position++
 		if cur.position <= length {

@@ -112,7 +112,7 @@ func (s *Session) explain(ctx context.Context, p *prepared, st *ast.Explain, par
 	var run *exec.Run
 	if o.Analyze {
 		if pl.query.Writes {
-			if err := s.writing(pl.verb, out); err != nil {
+			if err := s.writing(strings.TrimRight(pl.verb, " 0"), out); err != nil {
 				return err
 			}
 		}

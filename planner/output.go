@@ -22,8 +22,9 @@ type ResultColumn struct {
 // session run a statement, or a whole implicit transaction, again after a conflict as if the first run had
 // never been.
 type Output interface {
-	// RowDescription starts a result of the simple protocol, in which all columns are text.
-	RowDescription(cols []ResultColumn) error
+	// RowDescription starts a result of the simple protocol. formats are as in Rows: text, but for a cursor
+	// that was declared BINARY.
+	RowDescription(cols []ResultColumn, formats []int16) error
 	// Rows sends rows of the given columns; formats are the result formats of the portal: 0 text, 1 binary,
 	// one for all or one each, none for text. The batch is not kept.
 	Rows(cols []ResultColumn, formats []int16, b *types.Batch) error

@@ -118,7 +118,7 @@ func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, 
 		return nil, nil, err
 	}
 	if pl.query.Writes {
-		if err := s.writing(pl.verb, out); err != nil {
+		if err := s.writing(strings.TrimRight(pl.verb, " 0"), out); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -140,7 +140,6 @@ func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, 
 // writing is called before a statement that may write.
 func (s *Session) writing(what string, out Output) error {
 	if s.tx.readOnly {
-		what, _, _ = strings.Cut(what, " ")
 		return readOnlyError(what)
 	}
 	s.tx.wrote = true

@@ -219,6 +219,11 @@ func (s *Session) Fail() {
 	}
 	if s.tx.explicit {
 		s.tx.failed = true
+		mark := 0
+		if n := len(s.tx.savepoints); n > 0 {
+			mark = s.tx.savepoints[n-1].settings
+		}
+		s.settings.fail(mark)
 	} else {
 		s.abandon()
 	}
@@ -238,10 +243,13 @@ func (s *Session) endPortals(t *transaction, committed bool) {
 
 // runPortal runs a portal's statement, or goes on with it.
 func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out Output) error {
-	if p.tx != s.tx {
+	if p.tx != s.tx && p.cursor == nil {
 		p.restart(s.tx)
 	}
 	st := p.stmt
+	if p.cursor != nil {
+		return s.runCursor(ctx, p, maxRows, out)
+	}
 	if !isQuery(st.stmt) {
 		if p.done {
 			return errs.New(errs.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, p.name)

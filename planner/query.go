@@ -7,7 +7,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"holdfast/kv"
 	"holdfast/sql/ast"
 	"holdfast/sql/errs"
 	"holdfast/sql/parse"
@@ -180,18 +179,11 @@ func (p *prepared) mapError(err error) error {
 // runSimple runs one statement of a simple query.
 func (s *Session) runSimple(ctx context.Context, p *prepared, out Output) error {
 	if !isQuery(p.stmt) {
-		// An EXPLAIN of something wrong fails before its result begins.
-		describe := s.describeUtility
-		if _, ok := p.stmt.(*ast.Explain); ok {
-			describe = func(p *prepared) error { return s.analyze(ctx, p) }
-		}
-		if err := describe(p); err != nil {
+		if err := s.describeUtility(p); err != nil {
 			return err
 		}
 		if p.columns != nil {
-			if err := out.RowDescription(p.columns); err != nil {
-				return err
-			}
+			out = &describingOutput{Output: out, columns: p.columns}
 		}
 		return s.utility(ctx, p, nil, nil, out)
 	}
@@ -201,7 +193,7 @@ func (s *Session) runSimple(ctx context.Context, p *prepared, out Output) error 
 	}
 	defer run.Close()
 	if pl.columns != nil {
-		if err := out.RowDescription(pl.columns); err != nil {
+		if err := out.RowDescription(pl.columns, nil); err != nil {
 			return err
 		}
 	}
@@ -213,6 +205,36 @@ func (s *Session) runSimple(ctx context.Context, p *prepared, out Output) error 
 		sent = run.Affected()
 	}
 	return out.CommandComplete(pl.tag(sent))
+}
+
+// describingOutput describes the columns of a utility statement when its first row or its end comes, so that
+// one that fails has not begun a result.
+type describingOutput struct {
+	Output
+	columns   []ResultColumn
+	described bool
+}
+
+func (o *describingOutput) describe(formats []int16) error {
+	if o.described {
+		return nil
+	}
+	o.described = true
+	return o.Output.RowDescription(o.columns, formats)
+}
+
+func (o *describingOutput) Rows(cols []ResultColumn, formats []int16, b *types.Batch) error {
+	if err := o.describe(formats); err != nil {
+		return err
+	}
+	return o.Output.Rows(cols, formats, b)
+}
+
+func (o *describingOutput) CommandComplete(tag string) error {
+	if err := o.describe(nil); err != nil {
+		return err
+	}
+	return o.Output.CommandComplete(tag)
 }
 
 // transactionStatement runs BEGIN, COMMIT, ROLLBACK and the like.
@@ -366,7 +388,7 @@ func (s *Session) preventInBlock(what string) error {
 }
 
 func readOnlyError(what string) error {
-	return errs.Wrap(kv.ErrReadOnly, errs.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", what)
+	return errs.New(errs.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", what)
 }
 
 func (s *Session) now() time.Time { return time.Now() }

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ const (
 var settingList = []*setting{
 	{name: "application_name", report: true, description: "Sets the application name to be reported in statistics and logs."},
 	{name: "backslash_quote", kind: settingEnum, initial: "safe_encoding", values: []string{"safe_encoding", "on", "off"}, description: "Sets whether \"\\'\" is allowed in string literals."},
-	{name: "bytea_output", kind: settingEnum, initial: "hex", values: []string{"hex", "escape"}, description: "Sets the output format for bytea."},
+	{name: "bytea_output", kind: settingEnum, initial: "hex", values: []string{"escape", "hex"}, description: "Sets the output format for bytea."},
 	{name: "check_function_bodies", kind: settingBool, initial: "on", description: "Checks routine bodies at creation."},
 	{name: "client_encoding", initial: "UTF8", report: true, check: checkEncoding, description: "Sets the client's character set encoding."},
 	{name: "client_min_messages", kind: settingEnum, initial: "notice", values: []string{"debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"}, description: "Sets the message levels that are sent to the client."},
@@ -500,6 +501,22 @@ func (s *settings) rollbackTo(mark int) {
 		s.revert(s.undo[i])
 	}
 	s.undo = s.undo[:mark]
+	s.derive()
+}
+
+// fail undoes the changes since the mark when the transaction fails, but for the transaction's own properties,
+// which stay until it ends.
+func (s *settings) fail(mark int) {
+	var kept []settingChange
+	for i := len(s.undo) - 1; i >= mark; i-- {
+		if c := s.undo[i]; strings.HasPrefix(c.name, "transaction_") {
+			kept = append(kept, c)
+		} else {
+			s.revert(c)
+		}
+	}
+	slices.Reverse(kept)
+	s.undo = append(s.undo[:mark], kept...)
 	s.derive()
 }
 

@@ -415,7 +415,7 @@ func (c *conn) describeRows(cols []planner.ResultColumn, formats []int16) error 
 	if cols == nil {
 		return c.out.end(c.out.begin('n'))
 	}
-	return c.out.rowDescription(cols, formats)
+	return c.out.RowDescription(cols, formats)
 }
 
 func (c *conn) close(m *pgproto3.Close) error {

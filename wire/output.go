@@ -89,12 +89,8 @@ func (o *output) cstring(s string) {
 func (o *output) int16(v int16) { o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(v)) }
 func (o *output) int32(v int32) { o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(v)) }
 
-func (o *output) RowDescription(cols []planner.ResultColumn) error {
-	return o.rowDescription(cols, nil)
-}
-
-// rowDescription describes columns that will be sent in the given formats.
-func (o *output) rowDescription(cols []planner.ResultColumn, formats []int16) error {
+// RowDescription describes columns that will be sent in the given formats.
+func (o *output) RowDescription(cols []planner.ResultColumn, formats []int16) error {
 	at := o.begin('T')
 	o.int16(int16(len(cols)))
 	for i, c := range cols {

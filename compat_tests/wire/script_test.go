@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 			}
 			c := conns[name]
 			if c == nil {
-				c = connect(t, addr)
+				c = connect(t, addr, "TimeZone", "UTC")
 				conns[name] = c
 			}
 			switch d.Cmd {

@@ -169,7 +169,7 @@ func (b *binder) columnByID(id algebra.ColID) *column {
 			return c
 		}
 	}
-	if d := b.q.Column(id); d.Number < 0 {
+	if d := b.q.Column(id); d.Number < 0 || src.target && d.Table != 0 {
 		return &column{name: d.Name, originTable: d.Table, originNumber: d.Number}
 	}
 	return nil

@@ -211,7 +211,7 @@ func (o *output) result() *Result {
 	return r
 }
 
-func (o *output) RowDescription(cols []planner.ResultColumn) error {
+func (o *output) RowDescription(cols []planner.ResultColumn, _ []int16) error {
 	names := make([]string, len(cols))
 	for i, c := range cols {
 		names[i] = c.Name
