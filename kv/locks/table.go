@@ -34,6 +34,7 @@ type Table struct {
 	shards [shards]shard
 	waits  sync.Mutex // held while a wait begins and the graph is searched; taken before a shard's mutex
 
+	waiting   atomic.Int64 // requests in Table.wait
 	waited    atomic.Uint64
 	deadlocks atomic.Uint64
 }
@@ -252,6 +253,8 @@ func (t *Table) enqueue(s *shard, r *request) (granted bool, err error) {
 // wait waits for the grant of a request. A grant that comes together with a reason to give up wins.
 func (t *Table) wait(ctx context.Context, stop <-chan struct{}, s *shard, r *request, timeout time.Duration) error {
 	t.waited.Add(1)
+	t.waiting.Add(1)
+	defer t.waiting.Add(-1)
 	var expired <-chan time.Time
 	if timeout > 0 {
 		timer := time.NewTimer(timeout)
@@ -370,6 +373,9 @@ func (t *Table) Stats() Stats {
 	}
 	return out
 }
+
+// AnyWaiting reports whether any request waits.
+func (t *Table) AnyWaiting() bool { return t.waiting.Load() > 0 }
 
 // Waiting is the number of requests that wait for key.
 func (t *Table) Waiting(key []byte) int {

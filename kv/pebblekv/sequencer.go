@@ -3,6 +3,7 @@ package pebblekv
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"holdfast/kv"
@@ -112,6 +113,11 @@ func (s *Store) runSequencer() {
 	defer close(s.groups)
 	var waiting []*txn
 	for {
+		// Others that are about to commit are let go first, so that they share the group, its batch and its
+		// snapshot; but not while someone waits for a row lock, which may be that of a commit already here.
+		if !s.locks.AnyWaiting() {
+			runtime.Gosched()
+		}
 		clear(waiting)
 		waiting = s.commits.take(waiting[:0])
 		if len(waiting) == 0 {

@@ -68,6 +68,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	fewArenas()
 	engine := o.engine(engineLogger{s}, s.events())
 	defer engine.Cache.Unref()
 	engine.Lock = s.lock

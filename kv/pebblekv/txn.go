@@ -425,6 +425,8 @@ func (t *txn) end() {
 	t.ended = true
 	t.store.states.end(t)
 	t.leave()
+	// Who keeps the transaction shall not keep its memory.
+	t.writes, t.reads, t.values, t.bulk = buffer.Buffer{}, conflict.Footprint{}, arena.Arena{}, nil
 }
 
 // closeIterators closes iterators the client has left open, and records what they have passed over.
