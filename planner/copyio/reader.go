@@ -403,6 +403,10 @@ func (r *Reader) nextBinary() ([]Field, error) {
 			return nil, bad("invalid COPY file header (wrong length)")
 		}
 	}
+	if _, err := r.r.Peek(1); err == io.EOF {
+		r.done = true // the end marker may be left out
+		return nil, io.EOF
+	}
 	r.line++
 	b, err := read(2)
 	if err != nil {
