@@ -131,7 +131,7 @@ func sameElement(t *types.Type, a, b types.Datum) bool {
 }
 
 // arrayPositions finds an element from a subscript on; limit 1 stops at the first.
-func arrayPositions(name string, a *types.Array, d types.Datum, from int64, limit int) ([]types.Datum, error) {
+func arrayPositions(a *types.Array, d types.Datum, from int64, limit int) ([]types.Datum, error) {
 	if len(a.Dims) > 1 {
 		return nil, errs.Unsupported("searching for elements in multidimensional arrays")
 	}
@@ -158,7 +158,7 @@ func arrayPosition(_ *Ctx, args []types.Datum) (types.Datum, error) {
 		}
 		from = args[2].Int()
 	}
-	found, err := arrayPositions("array_position", arrayOf(args[0]), args[1], from, 1)
+	found, err := arrayPositions(arrayOf(args[0]), args[1], from, 1)
 	if err != nil || len(found) == 0 {
 		return types.Null, err
 	}
@@ -413,7 +413,7 @@ func arrayFuncs() kernels {
 			if args[0].IsNull() {
 				return types.Null, nil
 			}
-			found, err := arrayPositions("array_positions", arrayOf(args[0]), args[1], -1<<31, 0)
+			found, err := arrayPositions(arrayOf(args[0]), args[1], -1<<31, 0)
 			return newArray(types.Int4, found), err
 		}),
 		"array_remove": perRow(func(_ *Ctx, args []types.Datum) (types.Datum, error) {

@@ -144,16 +144,6 @@ func floatLess(a, b float64) bool { return a < b || b != b && a == a }
 
 func floatEqual(a, b float64) bool { return a == b || a != a && b != b }
 
-func compareFloat(a, b float64) int {
-	switch {
-	case floatEqual(a, b):
-		return 0
-	case floatLess(a, b):
-		return -1
-	}
-	return 1
-}
-
 func compareFloats(r relation) Kernel {
 	switch r {
 	case relEQ:

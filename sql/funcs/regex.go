@@ -26,6 +26,7 @@ type regex struct {
 	nonGreedy bool           // the expression as a whole prefers the shortest match
 	simple    bool           // search order is known to find the shortest one
 	groups    int
+	asserts   bool // it has assertions, such as ^ and \y
 }
 
 // regexFlags are the options of a regular expression.
@@ -172,7 +173,7 @@ func newRegex(pattern string, flags regexFlags) (*regex, error) {
 	if err != nil {
 		return nil, regexError("regular expression is too complex")
 	}
-	re := &regex{extent: extent, groups: t.groups, nonGreedy: prefers == prefersShort}
+	re := &regex{extent: extent, groups: t.groups, nonGreedy: prefers == prefersShort, asserts: t.asserts}
 	if !re.nonGreedy {
 		extent.Longest()
 	}
@@ -187,16 +188,18 @@ func newRegex(pattern string, flags regexFlags) (*regex, error) {
 
 func (re *regex) match(s string) bool { return re.extent.MatchString(s) }
 
-// find is the first match at or after a byte offset: pairs of offsets for the match and its groups, -1 for a group that
-// took no part. Assertions see the text before the offset.
-func (re *regex) find(s string, from int) []int {
-	var m []int
-	if from == 0 {
-		m = re.extent.FindStringSubmatchIndex(s)
-	} else {
-		m = re.findAfter(s, from)
+// find is the first match: pairs of offsets for the match and its groups, -1 for a group that took no part.
+func (re *regex) find(s string) []int {
+	m := re.extent.FindStringSubmatchIndex(s)
+	if m == nil {
+		return nil
 	}
-	if m == nil || re.captures == nil {
+	return re.refine(s, m)
+}
+
+// refine brings a match to the extent and the captures that PostgreSQL would choose.
+func (re *regex) refine(s string, m []int) []int {
+	if re.captures == nil {
 		return m
 	}
 	start, end := m[0], m[1]
@@ -222,35 +225,38 @@ func (re *regex) find(s string, from int) []int {
 	return inner
 }
 
-// findAfter finds the first match that begins at or after an offset. Go's engine takes no offset, but its search
-// for all matches keeps the context.
-func (re *regex) findAfter(s string, from int) []int {
-	if !re.needsContext() {
+// matches calls f with the matches from a byte offset on, in order, until it returns false. After an empty match the
+// search resumes one character later.
+func (re *regex) matches(s string, from int, f func(m []int) bool) {
+	if re.asserts {
+		// An assertion must see what is before the place where the search resumes: Go does that only when it
+		// looks for all matches at once. It leaves out an empty match right after another.
+		for _, m := range re.extent.FindAllStringSubmatchIndex(s, -1) {
+			if m[0] >= from && !f(re.refine(s, m)) {
+				return
+			}
+		}
+		return
+	}
+	for from <= len(s) {
 		m := re.extent.FindStringSubmatchIndex(s[from:])
+		if m == nil {
+			return
+		}
 		for i := range m {
 			if m[i] >= 0 {
 				m[i] += from
 			}
 		}
-		return m
-	}
-	for n := 1; ; n *= 2 {
-		all := re.extent.FindAllStringSubmatchIndex(s, n)
-		for _, m := range all {
-			if m[0] >= from {
-				return m
-			}
+		if m = re.refine(s, m); !f(m) {
+			return
 		}
-		if len(all) < n {
-			return nil
+		from = m[1]
+		if m[0] == m[1] {
+			_, size := utf8.DecodeRuneInString(s[from:])
+			from += max(size, 1)
 		}
 	}
-}
-
-// needsContext reports whether the expression has assertions, which look at what is before a match.
-func (re *regex) needsContext() bool {
-	src := re.extent.String()
-	return strings.ContainsAny(src, "^$") || strings.Contains(src, `\b`) || strings.Contains(src, `\B`) || strings.Contains(src, `\A`) || strings.Contains(src, `\z`)
 }
 
 // preference is which of several possible matches a part of an expression prefers.
@@ -269,6 +275,7 @@ type regexTranslator struct {
 	groups           int
 	maxBackReference int
 	greedy, branches bool // a greedy quantifier, an alternative occurs
+	asserts          bool
 }
 
 const regexMaxDepth = 200
@@ -412,9 +419,13 @@ func (t *regexTranslator) atom(depth int) (text string, p preference, quantifiab
 		return t.group(depth)
 	case '[':
 		text, err = t.bracket()
-		return text, noPreference, !strings.HasPrefix(text, `\b`), err
+		boundary := text == `\b`
+		t.asserts = t.asserts || boundary
+		return text, noPreference, !boundary, err
 	case '\\':
-		return t.escape()
+		text, p, quantifiable, err = t.escape()
+		t.asserts = t.asserts || !quantifiable
+		return text, p, quantifiable, err
 	case '*', '+', '?':
 		return "", 0, false, regexError("quantifier operand invalid")
 	case '{':
@@ -423,6 +434,7 @@ func (t *regexTranslator) atom(depth int) (text string, p preference, quantifiab
 		}
 	case '^', '$':
 		t.rest = t.rest[1:]
+		t.asserts = true
 		return string(c), noPreference, false, nil
 	case '.':
 		t.rest = t.rest[1:]

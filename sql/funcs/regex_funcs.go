@@ -31,22 +31,6 @@ func regexKernel(fold, negate bool) Kernel {
 	}
 }
 
-// matches calls f for the matches of re in s from a byte offset on, at most limit (0: all), until f returns
-// false. An empty match right after a match does not count, as the search resumes one character later.
-func (re *regex) matches(s string, from, limit int, f func(m []int) bool) {
-	for n := 0; from <= len(s) && (limit == 0 || n < limit); n++ {
-		m := re.find(s, from)
-		if m == nil || !f(m) {
-			return
-		}
-		from = m[1]
-		if m[0] == m[1] {
-			_, size := utf8.DecodeRuneInString(s[from:])
-			from += max(size, 1)
-		}
-	}
-}
-
 // regexReplace replaces the match number nth (0: all of them) from a character position on. In the replacement
 // \1 .. \9 stand for groups, \& for the match, \\ for a backslash.
 func regexReplace(s, pattern, replacement string, start, nth int64, flags regexFlags) (string, error) {
@@ -56,15 +40,14 @@ func regexReplace(s, pattern, replacement string, start, nth int64, flags regexF
 	}
 	var b strings.Builder
 	at, n := 0, int64(0)
-	re.matches(s, charOffset(s, start-1), int(nth), func(m []int) bool {
-		n++
-		if nth != 0 && n != nth {
+	re.matches(s, charOffset(s, start-1), func(m []int) bool {
+		if n++; n < nth {
 			return true
 		}
 		b.WriteString(s[at:m[0]])
 		expand(&b, replacement, s, m)
 		at = m[1]
-		return true
+		return nth == 0
 	})
 	if at == 0 && b.Len() == 0 {
 		return s, nil
@@ -120,7 +103,7 @@ func (re *regex) groupsOf(s string, m []int) types.Datum {
 func regexSplit(s string, re *regex) []types.Datum {
 	var parts []types.Datum
 	at, matchEnd := 0, 0
-	re.matches(s, 0, 0, func(m []int) bool {
+	re.matches(s, 0, func(m []int) bool {
 		if m[0] < len(s) && m[1] > matchEnd {
 			parts = append(parts, types.NewString(s[at:m[0]]))
 			at = m[1]
@@ -184,7 +167,7 @@ func regexCount(_ *Ctx, args []types.Datum) (types.Datum, error) {
 		return types.Null, err
 	}
 	n := int64(0)
-	re.matches(s, charOffset(s, start-1), 0, func([]int) bool { n++; return true })
+	re.matches(s, charOffset(s, start-1), func([]int) bool { n++; return true })
 	return types.NewInt(n), nil
 }
 
@@ -195,7 +178,7 @@ func nthGroup(s, pattern string, flags regexFlags, start, n, group int64) (from,
 		return 0, 0, false, err
 	}
 	k := int64(0)
-	re.matches(s, charOffset(s, start-1), 0, func(m []int) bool {
+	re.matches(s, charOffset(s, start-1), func(m []int) bool {
 		if k++; k < n {
 			return true
 		}
@@ -262,7 +245,7 @@ func substringRegex(s, pattern string) (types.Datum, error) {
 	if err != nil {
 		return types.Null, err
 	}
-	m := re.find(s, 0)
+	m := re.find(s)
 	if m == nil {
 		return types.Null, nil
 	}
@@ -340,14 +323,10 @@ func regexMatches(_ *Ctx, args []types.Datum) (func() ([]types.Datum, error), er
 	if err != nil {
 		return nil, err
 	}
-	limit := 1
-	if call.flags.global {
-		limit = 0
-	}
 	var all []types.Datum
-	re.matches(s, 0, limit, func(m []int) bool {
+	re.matches(s, 0, func(m []int) bool {
 		all = append(all, re.groupsOf(s, m))
-		return true
+		return call.flags.global
 	})
 	return eachDatum(all), nil
 }
@@ -411,7 +390,7 @@ func regexFuncs() kernels {
 		if err != nil {
 			return types.Null, err
 		}
-		if m := re.find(s, 0); m != nil {
+		if m := re.find(s); m != nil {
 			return re.groupsOf(s, m), nil
 		}
 		return types.Null, nil

@@ -26,15 +26,6 @@ func tooLong() error {
 
 func charLen(s string) int64 { return int64(utf8.RuneCountInString(s)) }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
 // charOffset is the byte offset of character n, from 0; the length if there are fewer.
 func charOffset(s string, n int64) int {
 	if n <= 0 {
