@@ -18,15 +18,17 @@ import (
 // those the longest or the shortest by the expression's own preference, which follows from its quantifiers; then
 // each part takes what it prefers within that. Go's engine can look for the longest, or follow the order of a
 // backtracking search. So the extent of a match is found first, and captures afterwards by a search of exactly
-// that extent. Of the syntax, back references and lookaround have no equivalent in an engine of linear time and
-// are refused.
+// that extent. Whether there is a match, and where, so agrees; what a group inside of a repetition or an alternative
+// holds can differ where that group could have taken part in several ways. Of the syntax, back references and
+// lookaround have no equivalent in an engine of linear time and are refused.
 type regex struct {
 	extent    *regexp.Regexp // finds matches; the longest one unless nonGreedy
 	captures  *regexp.Regexp // the same anchored at both ends, in search order; nil if extent tells the captures
 	nonGreedy bool           // the expression as a whole prefers the shortest match
 	simple    bool           // search order is known to find the shortest one
 	groups    int
-	asserts   bool // it has assertions, such as ^ and \y
+	later     *regexp.Regexp // extent for the rest of a text, where nothing is at the beginning
+	looksBack bool           // it has assertions about what comes before, such as \y
 }
 
 // regexFlags are the options of a regular expression.
@@ -143,18 +145,9 @@ func newRegex(pattern string, flags regexFlags) (*regex, error) {
 		pattern = pattern[end+1:]
 	}
 	t := regexTranslator{rest: pattern, flags: flags}
-	translated, prefers := regexp.QuoteMeta(pattern), noPreference
-	if !flags.literal {
-		var err error
-		if translated, prefers, err = t.alternatives(0); err != nil {
-			return nil, err
-		}
-		if t.maxBackReference > 0 {
-			if t.maxBackReference > t.groups {
-				return nil, regexError("invalid backreference number")
-			}
-			return nil, errs.Unsupported("back reference in a regular expression")
-		}
+	translated, prefers, err := t.translate()
+	if err != nil {
+		return nil, err
 	}
 	goFlags := ""
 	if flags.fold {
@@ -169,19 +162,31 @@ func newRegex(pattern string, flags regexFlags) (*regex, error) {
 	if goFlags != "" {
 		goFlags = "(?" + goFlags + ")"
 	}
-	extent, err := regexp.Compile(goFlags + translated)
-	if err != nil {
-		return nil, regexError("regular expression is too complex")
+	re := &regex{groups: t.groups, nonGreedy: prefers == prefersShort, looksBack: t.looksBack}
+	compile := func(translated string) *regexp.Regexp {
+		r, e := regexp.Compile(goFlags + translated)
+		if e != nil && err == nil {
+			err = regexError("regular expression is too complex")
+		}
+		return r
 	}
-	re := &regex{extent: extent, groups: t.groups, nonGreedy: prefers == prefersShort, asserts: t.asserts}
-	if !re.nonGreedy {
-		extent.Longest()
+	re.extent = compile(translated)
+	re.later = re.extent
+	if t.anchored {
+		l := regexTranslator{rest: pattern, flags: flags, later: true}
+		translated, _, _ := l.translate()
+		re.later = compile(translated)
 	}
 	re.simple = re.nonGreedy && !t.greedy && !t.branches
 	if t.groups > 0 && !re.simple || re.nonGreedy {
-		if re.captures, err = regexp.Compile(goFlags + `\A(?:` + translated + `)\z`); err != nil {
-			return nil, regexError("regular expression is too complex")
-		}
+		re.captures = compile(`\A(?:` + translated + `)\z`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !re.nonGreedy {
+		re.extent.Longest()
+		re.later.Longest()
 	}
 	return re, nil
 }
@@ -228,9 +233,9 @@ func (re *regex) refine(s string, m []int) []int {
 // matches calls f with the matches from a byte offset on, in order, until it returns false. After an empty match the
 // search resumes one character later.
 func (re *regex) matches(s string, from int, f func(m []int) bool) {
-	if re.asserts {
-		// An assertion must see what is before the place where the search resumes: Go does that only when it
-		// looks for all matches at once. It leaves out an empty match right after another.
+	if re.looksBack {
+		// Go shows an assertion what is before the place where a search resumes only when it looks for all matches
+		// at once. It leaves out an empty match right after another.
 		for _, m := range re.extent.FindAllStringSubmatchIndex(s, -1) {
 			if m[0] >= from && !f(re.refine(s, m)) {
 				return
@@ -239,7 +244,11 @@ func (re *regex) matches(s string, from int, f func(m []int) bool) {
 		return
 	}
 	for from <= len(s) {
-		m := re.extent.FindStringSubmatchIndex(s[from:])
+		search := re.extent
+		if from > 0 {
+			search = re.later
+		}
+		m := search.FindStringSubmatchIndex(s[from:])
 		if m == nil {
 			return
 		}
@@ -275,10 +284,41 @@ type regexTranslator struct {
 	groups           int
 	maxBackReference int
 	greedy, branches bool // a greedy quantifier, an alternative occurs
-	asserts          bool
+	looksBack        bool // an assertion depends on the character before
+	anchored         bool // ^ or \A occurs
+	later            bool // the text does not begin at the beginning: those never match
 }
 
 const regexMaxDepth = 200
+
+func (t *regexTranslator) translate() (string, preference, error) {
+	if t.flags.literal {
+		return regexp.QuoteMeta(t.rest), noPreference, nil
+	}
+	translated, prefers, err := t.alternatives(0)
+	switch {
+	case err != nil:
+		return "", 0, err
+	case t.maxBackReference > t.groups:
+		return "", 0, regexError("invalid backreference number")
+	case t.maxBackReference > 0:
+		return "", 0, errs.Unsupported("back reference in a regular expression")
+	}
+	return translated, prefers, nil
+}
+
+// beginning is the assertion that the text, or a line, begins here.
+func (t *regexTranslator) beginning(ofLine bool) string {
+	if ofLine {
+		t.looksBack = true
+		return "^"
+	}
+	t.anchored = true
+	if t.later {
+		return `[^\x{0}-\x{10ffff}]` // nothing
+	}
+	return `\A`
+}
 
 func (t *regexTranslator) alternatives(depth int) (string, preference, error) {
 	if depth > regexMaxDepth {
@@ -420,12 +460,10 @@ func (t *regexTranslator) atom(depth int) (text string, p preference, quantifiab
 	case '[':
 		text, err = t.bracket()
 		boundary := text == `\b`
-		t.asserts = t.asserts || boundary
+		t.looksBack = t.looksBack || boundary
 		return text, noPreference, !boundary, err
 	case '\\':
-		text, p, quantifiable, err = t.escape()
-		t.asserts = t.asserts || !quantifiable
-		return text, p, quantifiable, err
+		return t.escape()
 	case '*', '+', '?':
 		return "", 0, false, regexError("quantifier operand invalid")
 	case '{':
@@ -434,8 +472,10 @@ func (t *regexTranslator) atom(depth int) (text string, p preference, quantifiab
 		}
 	case '^', '$':
 		t.rest = t.rest[1:]
-		t.asserts = true
-		return string(c), noPreference, false, nil
+		if c == '^' {
+			return t.beginning(t.flags.lineAnchors), noPreference, false, nil
+		}
+		return "$", noPreference, false, nil
 	case '.':
 		t.rest = t.rest[1:]
 		return ".", noPreference, true, nil
@@ -503,13 +543,15 @@ func (t *regexTranslator) escape() (string, preference, bool, error) {
 	case 'W':
 		return take("[^"+regexClasses["word"]+"]", true)
 	case 'A':
-		return take(`\A`, false)
+		return take(t.beginning(false), false)
 	case 'Z':
 		return take(`\z`, false)
-	case 'y':
+	case 'y', 'Y':
+		t.looksBack = true
+		if c == 'Y' {
+			return take(`\B`, false)
+		}
 		return take(`\b`, false)
-	case 'Y':
-		return take(`\B`, false)
 	case 'm', 'M':
 		// The beginning or end of a word is where a word character and the boundary meet. Go knows only boundaries:
 		// enough if what must come next, or came before, is a word character.
@@ -519,6 +561,7 @@ func (t *regexTranslator) escape() (string, preference, bool, error) {
 		if c == 'm' && (rest == "" || !isWord) || c == 'M' && rest != "" && isWord {
 			return "", 0, false, errs.Unsupported("regular expression escape \\%c here", c)
 		}
+		t.looksBack = true
 		return take(`\b`, false)
 	case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		n := 1
