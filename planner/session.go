@@ -35,7 +35,6 @@ type Session struct {
 	statements    map[string]*prepared
 	portals       map[string]*portal
 	portalCount   int64 // portals made so far
-	transactions  int64 // begun so far
 	tx            *transaction
 	rerunning     bool              // an implicit transaction is being run again: it starts on the newest state
 	single        bool              // the statement being run is a whole message: if it only reads, it needs no footprint

@@ -9,7 +9,6 @@ import (
 	"holdfast/planner/exec"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
-	"holdfast/sql/types"
 )
 
 // transaction is the transaction a session is in. It is implicit until BEGIN: it then ends with the simple
@@ -402,6 +401,3 @@ func (s *Session) rollbackTo(name string) error {
 	t.failed = false
 	return nil
 }
-
-// now is the present time as timestamptz.
-func now() types.Datum { return types.NewInt(microseconds(time.Now())) }

@@ -84,12 +84,12 @@ func newBenchOf(w workload) *cobra.Command {
 
 // measurement is what one server did.
 type measurement struct {
-	label                     string
-	rows, commits             int64
-	refused, retried          int64 // by rules (23514); asked to retry (40001, 40P01)
-	elapsed                   time.Duration
-	latencies                 []time.Duration
-	withoutRule, isPostgreSQL bool
+	label            string
+	rows, commits    int64
+	refused, retried int64 // by rules (23514); asked to retry (40001, 40P01)
+	elapsed          time.Duration
+	latencies        []time.Duration
+	isPostgreSQL     bool
 }
 
 func (m *measurement) rate() float64 { return float64(m.rows) / m.elapsed.Seconds() }

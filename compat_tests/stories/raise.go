@@ -73,7 +73,7 @@ func playRaise(s *Stage, first string) error {
 	aWon, bWon := won(a, outcomes[alice]), won(b, outcomes[bob])
 	s.Tell("In the end salary+commission is %s: exactly one raise.", got)
 	if aWon == bWon {
-		return fmt.Errorf("Alice won: %v, Bob won: %v; salary+commission is %s", aWon, bWon, got)
+		return fmt.Errorf("of Alice and Bob not exactly one won (%v, %v); salary+commission is %s", aWon, bWon, got)
 	}
 	want := "1000+142"
 	loserUpdate, loserCommit := b, outcomes[bob]

@@ -32,7 +32,6 @@ const (
 type commitQueue struct {
 	mu      sync.Mutex
 	waiting []*txn
-	bytes   int64
 	closed  bool
 	wake    chan struct{} // has a value when the sequencer may have something to do
 }

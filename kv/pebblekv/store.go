@@ -38,9 +38,8 @@ type Store struct {
 	discards sync.WaitGroup
 	done     sync.WaitGroup // sequencer and publisher
 
-	failure  atomic.Pointer[error] // why the store has failed
-	closed   chan struct{}         // closed when Close has ended
-	closeErr error
+	failure atomic.Pointer[error] // why the store has failed
+	closed  chan struct{}         // closed when Close has ended
 
 	counts counters
 }

@@ -13,19 +13,6 @@ type scalar = algebra.Scalar
 // unknown returns the constant or parameter of unknown type that e is, if it is one.
 func isUnknown(e scalar) bool { return e.Type() == types.Unknown }
 
-// canConvert reports whether a value can be converted in a context.
-func (b *binder) canConvert(e scalar, to *types.Type, ctx funcs.CastContext) bool {
-	from := e.Type()
-	if from == to || from == types.Unknown || to == types.Any {
-		return true
-	}
-	if r, ok := e.(*algebra.Row); ok && from == types.RecordType && to.Kind == 'c' {
-		return len(r.Fields) == len(liveFields(to)) || ctx == funcs.CastExplicit
-	}
-	_, ok := funcs.FindCast(from, to, ctx)
-	return ok
-}
-
 // convert converts a value to a type with a modifier in a context; false if there is no way to.
 func (b *binder) convert(e scalar, to *types.Type, mod int32, ctx funcs.CastContext, pos int) (scalar, bool) {
 	if to == types.Any || to == types.Unknown {

@@ -224,8 +224,7 @@ func (s *scope) subqueryRef(t *ast.SubqueryRef) (algebra.Rel, *source) {
 	old, oldClause := s.lateralActive, s.clause
 	s.lateralActive, s.clause = t.Lateral, inFromQuery
 	name := aliasName(t.Alias, "")
-	var q *result
-	q = s.b.selectStmt(t.Query, s, s.locksFor(name), true)
+	q := s.b.selectStmt(t.Query, s, s.locksFor(name), true)
 	s.lateralActive, s.clause = old, oldClause
 	src := s.add(s.querySource(name, q), t.Alias, "table")
 	src.query = q

@@ -57,7 +57,6 @@ type baseTable struct {
 	old   []algebra.ScanColumn
 	new   []algebra.ScanColumn
 	set   map[int16]scalar
-	order []int16
 }
 
 // writeStmt binds a statement that changes rows.

@@ -106,7 +106,6 @@ func (o *projectOp) Close() error { return o.input.Close() }
 type limitOp struct {
 	input Operator
 	limits
-	view types.Batch
 	skip int64 // rows still to be skipped
 	left int64 // rows still to be passed
 }

@@ -17,7 +17,6 @@ type conflictResolver struct {
 	node   *Insert
 	set    []*Expr
 	where  *Expr
-	mode   kv.LockMode
 	number []int16 // assigned columns
 
 	old     *types.Batch // the existing row at the position of the proposed one

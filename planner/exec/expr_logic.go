@@ -190,13 +190,12 @@ func boolInt(b bool) int64 {
 
 // distinctEval is IS [NOT] DISTINCT FROM.
 type distinctEval struct {
-	args  []evaluator
-	vecs  [2]*types.Vec
-	eq    kernel
-	not   bool
-	nulls types.Bitmap
-	sel   []int32
-	out   types.Vec
+	args []evaluator
+	vecs [2]*types.Vec
+	eq   kernel
+	not  bool
+	sel  []int32
+	out  types.Vec
 }
 
 func (e *distinctEval) eval(f *frame, rows types.Rows) (*types.Vec, error) {

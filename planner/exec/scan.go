@@ -83,7 +83,6 @@ func (f *filtered) measure(s *Stats) { s.Removed = f.removed }
 // tableReader reads rows of a table by their spans: the part that scans and lookup joins share.
 type tableReader struct {
 	codec   *rowio.TableCodec
-	batch   *types.Batch
 	decoder *rowio.RowDecoder
 	columns kv.ColumnSet
 	// of an index

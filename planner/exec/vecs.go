@@ -210,9 +210,6 @@ func fillTail(dst *types.Vec, at int, src *types.Vec, n int) {
 	}
 }
 
-// moveRow moves row from of a vector to row to < from of the same one.
-func moveRow(v *types.Vec, to, from int) { copyRow(v, to, v, from) }
-
 // orNulls adds the NULLs of src to dst.
 func orNulls(dst *types.Bitmap, src types.Bitmap) {
 	for len(*dst) < len(src) {

@@ -413,7 +413,6 @@ func (x *explainer) print(lines *[]string, e *explained, depth int, root bool) {
 	if e.label != "" {
 		*lines = append(*lines, indent+e.label)
 		indent += "  "
-		depth += 2
 	}
 	arrow := "->  "
 	if root && e.label == "" {

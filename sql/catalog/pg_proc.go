@@ -18,8 +18,8 @@ func init() {
 }
 
 const (
-	internalLanguage OID = 12
-	setRows              = 1000 // estimated rows of a set-returning function, PostgreSQL's default
+	internalLanguage OID     = 12
+	setRows          float64 = 1000 // estimated rows of a set-returning function, PostgreSQL's default
 )
 
 // typeFunctions are the functions that pg_type and pg_amproc refer to, which drivers look up there although nobody can call
@@ -73,7 +73,8 @@ func procRow(f *funcs.Func) []datum {
 		rows = setRows
 	}
 	// All arguments with their modes are listed only if some are not plain inputs.
-	all, modes, names := null, null, null
+	all, modes := null, null
+	var names datum
 	var argNames []string
 	if len(f.ArgNames) > 0 {
 		argNames = slices.Clone(f.ArgNames)

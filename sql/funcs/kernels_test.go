@@ -72,7 +72,7 @@ func TestKernelsAgree(t *testing.T) {
 			continue
 		}
 		ts := concreteFor(f)
-		if ts == nil || len(ts) == 0 {
+		if len(ts) == 0 {
 			continue
 		}
 		args := make([]Arg, len(ts))

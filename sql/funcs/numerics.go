@@ -104,9 +104,6 @@ func minScale(a *apd.Decimal) int {
 	return max(int(-r.Exponent), 0)
 }
 
-// limitScale is a number of decimals asked for, within PostgreSQL's bounds.
-func limitScale(n int64) int { return int(min(max(n, -2000), 2000)) }
-
 // numericBucket is width_bucket: see floatBucket.
 func numericBucket(x, lo, hi *apd.Decimal, count int64) (int64, error) {
 	switch {

@@ -155,7 +155,7 @@ func parseFloat(text string, bitSize int) (float64, error) {
 	if len(s)-len(body) > 1 {
 		return 0, invalidSyntax(typeName, text)
 	}
-	if len(body) > 1 && body[0] == '0' && body[1]|0x20 == 'x' && strings.IndexAny(body, "pP") < 0 {
+	if len(body) > 1 && body[0] == '0' && body[1]|0x20 == 'x' && !strings.ContainsAny(body, "pP") {
 		f, err = strconv.ParseFloat(s+"p0", bitSize)
 	}
 	var numError *strconv.NumError

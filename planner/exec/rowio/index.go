@@ -17,7 +17,6 @@ type IndexCodec struct {
 	keys   []KeyColumn
 	stored []int16       // attributes held in the value; negative: minus (position of an expression key + 1)
 	layout *types.Layout // of stored, nil if there are none
-	exact  bool          // no key column needs to be stored
 }
 
 // NewIndexCodec makes the codec of an index that is not a primary key.
