@@ -55,6 +55,20 @@ func feedErr(a *types.Vec, rows types.Rows, groups []int32, f func(i int, g int3
 	return err
 }
 
+// feedAll calls f for each row, with its position and its group, for aggregates to which NULLs matter.
+func feedAll(rows types.Rows, groups []int32, f func(i int, g int32) error) error {
+	for k := range rows.N {
+		i := k
+		if rows.Sel != nil {
+			i = int(rows.Sel[k])
+		}
+		if err := f(i, groups[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // countAgg is count(*) and count(x).
 type countAgg struct{ perGroup[int64] }
 

@@ -18,15 +18,11 @@ type stringAgg struct {
 
 func (s *stringAgg) Add(_ *Ctx, args []*types.Vec, rows types.Rows, groups []int32) error {
 	value, delimiter := args[0], args[1]
-	for k := range rows.N {
-		i := k
-		if rows.Sel != nil {
-			i = int(rows.Sel[k])
-		}
+	return feedAll(rows, groups, func(i int, g int32) error {
 		if value.IsNull(i) {
-			continue
+			return nil
 		}
-		state := &s.states[groups[k]]
+		state := &s.states[g]
 		before := cap(state.text)
 		if state.seen && !delimiter.IsNull(i) {
 			state.text = append(state.text, delimiter.S[i&mask(delimiter)]...)
@@ -37,8 +33,8 @@ func (s *stringAgg) Add(_ *Ctx, args []*types.Vec, rows types.Rows, groups []int
 			return tooLong()
 		}
 		s.held += int64(cap(state.text) - before)
-	}
-	return nil
+		return nil
+	})
 }
 
 func (s *stringAgg) Result(_ *Ctx, group int) (types.Datum, error) {
@@ -70,20 +66,15 @@ func datumBytes(d types.Datum) int64 {
 }
 
 func (s *arrayAgg) Add(_ *Ctx, args []*types.Vec, rows types.Rows, groups []int32) error {
-	for k := range rows.N {
-		i := k
-		if rows.Sel != nil {
-			i = int(rows.Sel[k])
-		}
+	return feedAll(rows, groups, func(i int, g int32) error {
 		d := args[0].Datum(i)
-		g := groups[k]
 		s.states[g] = append(s.states[g], d)
 		s.held += datumBytes(d)
 		if len(s.states[g]) > maxArraySize {
 			return arrayTooLarge()
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (s *arrayAgg) Result(_ *Ctx, group int) (types.Datum, error) {
@@ -104,11 +95,7 @@ type stackAgg struct {
 }
 
 func (s *stackAgg) Add(_ *Ctx, args []*types.Vec, rows types.Rows, groups []int32) error {
-	for k := range rows.N {
-		i := k
-		if rows.Sel != nil {
-			i = int(rows.Sel[k])
-		}
+	return feedAll(rows, groups, func(i int, g int32) error {
 		d := args[0].Datum(i)
 		if d.IsNull() {
 			return errs.New(errs.NullValueNotAllowed, "cannot accumulate null arrays")
@@ -117,21 +104,21 @@ func (s *stackAgg) Add(_ *Ctx, args []*types.Vec, rows types.Rows, groups []int3
 		if len(a.Dims) == 0 {
 			return arraySubscriptError("cannot accumulate empty arrays")
 		}
-		state := s.states[groups[k]]
+		state := s.states[g]
 		if state == nil {
 			if len(a.Dims) >= 6 {
 				return errs.New(errs.ProgramLimitExceeded, "number of array dimensions (%d) exceeds the maximum allowed (6)", len(a.Dims)+1)
 			}
 			state = &types.Array{Elem: s.elem, Dims: append([]int32{0}, a.Dims...), Lower: append([]int32{1}, a.Lower...)}
-			s.states[groups[k]] = state
+			s.states[g] = state
 		} else if !slices.Equal(state.Dims[1:], a.Dims) {
 			return arraySubscriptError("cannot accumulate arrays of different dimensionality")
 		}
 		state.Dims[0]++
 		state.Elems = append(state.Elems, a.Elems...)
 		s.held += int64(len(a.Elems)) * 48
-	}
-	return nil
+		return nil
+	})
 }
 
 func (s *stackAgg) Result(_ *Ctx, group int) (types.Datum, error) {

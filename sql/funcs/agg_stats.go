@@ -201,19 +201,15 @@ type regressionAgg struct {
 
 func (s *regressionAgg) Add(_ *Ctx, args []*types.Vec, rows types.Rows, groups []int32) error {
 	y, x := args[0], args[1]
-	for k := range rows.N {
-		i := k
-		if rows.Sel != nil {
-			i = int(rows.Sel[k])
-		}
+	return feedAll(rows, groups, func(i int, g int32) error {
 		if y.IsNull(i) || x.IsNull(i) {
-			continue
+			return nil
 		}
-		if err := s.states[groups[k]].add(y.F[i&mask(y)], x.F[i&mask(x)]); err != nil {
+		if err := s.states[g].add(y.F[i&mask(y)], x.F[i&mask(x)]); err != nil {
 			return err
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (s *regressionAgg) Result(_ *Ctx, group int) (types.Datum, error) {

@@ -26,15 +26,20 @@ func (s *exactSum) addInt(v int64) {
 
 // addProduct adds a * b units.
 func (s *exactSum) addProduct(a, b int64) {
-	hi, lo := bits.Mul64(uint64(a), uint64(b))
-	h := int64(hi)
+	s.add128(mul128(a, b))
+}
+
+// mul128 is the product in two's complement.
+func mul128(a, b int64) (hi int64, lo uint64) {
+	h, lo := bits.Mul64(uint64(a), uint64(b))
+	hi = int64(h)
 	if a < 0 {
-		h -= b
+		hi -= b
 	}
 	if b < 0 {
-		h -= a
+		hi -= a
 	}
-	s.add128(h, lo)
+	return hi, lo
 }
 
 func (s *exactSum) add128(hi int64, lo uint64) {

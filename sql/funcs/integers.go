@@ -209,15 +209,8 @@ func mulInt64(a, b int64) (int64, bool) {
 	if int64(int32(a)) == a && int64(int32(b)) == b {
 		return r, true
 	}
-	hi, lo := bits.Mul64(uint64(a), uint64(b))
-	h := int64(hi)
-	if a < 0 {
-		h -= b
-	}
-	if b < 0 {
-		h -= a
-	}
-	return r, h == int64(lo)>>63
+	hi, lo := mul128(a, b)
+	return r, hi == int64(lo)>>63
 }
 
 func (w width) div() Kernel {

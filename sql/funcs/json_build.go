@@ -301,12 +301,8 @@ func (s *jsonAgg) Add(ctx *Ctx, args []*types.Vec, rows types.Rows, groups []int
 	last := args[len(args)-1]
 	t := s.types[len(args)-1].Underlying()
 	structured := !s.object && (t.Elem != nil || t.Kind == 'c' || t == types.RecordType)
-	for k := range rows.N {
-		i := k
-		if rows.Sel != nil {
-			i = int(rows.Sel[k])
-		}
-		b := s.states[groups[k]]
+	return feedAll(rows, groups, func(i int, g int32) error {
+		b := s.states[g]
 		before := cap(b)
 		switch {
 		case b == nil && s.object:
@@ -330,10 +326,10 @@ func (s *jsonAgg) Add(ctx *Ctx, args []*types.Vec, rows types.Rows, groups []int
 			b = append(types.AppendJSONString(b, text), " : "...)
 		}
 		b = appendJSON(b, ctx, s.types[len(args)-1], last.Datum(i), false)
-		s.states[groups[k]] = b
+		s.states[g] = b
 		s.held += int64(cap(b) - before)
-	}
-	return nil
+		return nil
+	})
 }
 
 func (s *jsonAgg) Result(_ *Ctx, group int) (types.Datum, error) {
@@ -359,27 +355,23 @@ type jsonbAgg struct {
 
 func (s *jsonbAgg) Add(ctx *Ctx, args []*types.Vec, rows types.Rows, groups []int32) error {
 	last := len(args) - 1
-	for k := range rows.N {
-		i := k
-		if rows.Sel != nil {
-			i = int(rows.Sel[k])
-		}
+	return feedAll(rows, groups, func(i int, g int32) error {
 		v, err := jsonValueOf(ctx, s.types[last], args[last].Datum(i))
 		if err != nil {
 			return err
 		}
-		state := s.states[groups[k]]
+		state := s.states[g]
 		if state == nil {
 			state = &types.JSONValue{Kind: types.JSONArrayKind}
 			if s.object {
 				state.Kind = types.JSONObjectKind
 			}
-			s.states[groups[k]] = state
+			s.states[g] = state
 		}
 		s.held += 120
 		if !s.object {
 			state.Elems = append(state.Elems, v)
-			continue
+			return nil
 		}
 		key := args[0].Datum(i)
 		if key.IsNull() {
@@ -390,8 +382,8 @@ func (s *jsonbAgg) Add(ctx *Ctx, args []*types.Vec, rows types.Rows, groups []in
 			return err
 		}
 		state.Members = append(state.Members, types.JSONMember{Key: text, Value: v})
-	}
-	return nil
+		return nil
+	})
 }
 
 func (s *jsonbAgg) Result(_ *Ctx, group int) (types.Datum, error) {

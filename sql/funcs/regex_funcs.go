@@ -114,23 +114,15 @@ func regexSplit(s string, re *regex) []types.Datum {
 	return append(parts, types.NewString(s[at:]))
 }
 
-// regexCall are the arguments that the regexp_ functions share.
-type regexCall struct {
-	name  string
-	flags regexFlags
-}
-
-// newRegexCall reads the flags of a function; allowGlobal says whether g is one of them.
-func newRegexCall(name, flags string, allowGlobal bool, hint string) (regexCall, error) {
+// flagsFor reads the flags of a function; allowGlobal says whether g is one of them.
+func flagsFor(name, flags string, allowGlobal bool, hint string) (regexFlags, error) {
 	f, err := parseRegexFlags(flags)
 	if err == nil && f.global && !allowGlobal {
 		e := errs.New(errs.InvalidParameterValue, "%s does not support the \"global\" option", name)
-		if hint != "" {
-			e.Hint = hint
-		}
+		e.Hint = hint
 		err = e
 	}
-	return regexCall{name, f}, err
+	return f, err
 }
 
 func invalidParameter(name string, value int64) error {
@@ -157,12 +149,12 @@ func regexCount(_ *Ctx, args []types.Datum) (types.Datum, error) {
 	if start <= 0 {
 		return types.Null, invalidParameter("start", start)
 	}
-	call, err := newRegexCall("regexp_count()", strArg(args, 3), false, "")
+	flags, err := flagsFor("regexp_count()", strArg(args, 3), false, "")
 	if err != nil {
 		return types.Null, err
 	}
 	s := args[0].Str()
-	re, err := compileRegex(args[1].Str(), call.flags)
+	re, err := compileRegex(args[1].Str(), flags)
 	if err != nil {
 		return types.Null, err
 	}
@@ -202,12 +194,12 @@ func regexInstr(_ *Ctx, args []types.Datum) (types.Datum, error) {
 	case group < 0:
 		return types.Null, invalidParameter("subexpr", group)
 	}
-	call, err := newRegexCall("regexp_instr()", strArg(args, 5), false, "")
+	flags, err := flagsFor("regexp_instr()", strArg(args, 5), false, "")
 	if err != nil {
 		return types.Null, err
 	}
 	s := args[0].Str()
-	from, to, ok, err := nthGroup(s, args[1].Str(), call.flags, start, n, group)
+	from, to, ok, err := nthGroup(s, args[1].Str(), flags, start, n, group)
 	if err != nil || !ok {
 		return types.NewInt(0), err
 	}
@@ -227,12 +219,12 @@ func regexSubstr(_ *Ctx, args []types.Datum) (types.Datum, error) {
 	case group < 0:
 		return types.Null, invalidParameter("subexpr", group)
 	}
-	call, err := newRegexCall("regexp_substr()", strArg(args, 4), false, "")
+	flags, err := flagsFor("regexp_substr()", strArg(args, 4), false, "")
 	if err != nil {
 		return types.Null, err
 	}
 	s := args[0].Str()
-	from, to, ok, err := nthGroup(s, args[1].Str(), call.flags, start, n, group)
+	from, to, ok, err := nthGroup(s, args[1].Str(), flags, start, n, group)
 	if err != nil || !ok {
 		return types.Null, err
 	}
@@ -314,29 +306,29 @@ func similarToRegex(pattern, escape string) (string, error) {
 
 // regexRows lists all matches for regexp_matches: only the first without the g flag.
 func regexMatches(_ *Ctx, args []types.Datum) (func() ([]types.Datum, error), error) {
-	call, err := newRegexCall("regexp_matches()", strArg(args, 2), true, "")
+	flags, err := flagsFor("regexp_matches()", strArg(args, 2), true, "")
 	if err != nil {
 		return nil, err
 	}
 	s := args[0].Str()
-	re, err := compileRegex(args[1].Str(), call.flags)
+	re, err := compileRegex(args[1].Str(), flags)
 	if err != nil {
 		return nil, err
 	}
 	var all []types.Datum
 	re.matches(s, 0, func(m []int) bool {
 		all = append(all, re.groupsOf(s, m))
-		return call.flags.global
+		return flags.global
 	})
 	return eachDatum(all), nil
 }
 
 func splitCall(args []types.Datum, name string) ([]types.Datum, error) {
-	call, err := newRegexCall(name, strArg(args, 2), false, "")
+	flags, err := flagsFor(name, strArg(args, 2), false, "")
 	if err != nil {
 		return nil, err
 	}
-	re, err := compileRegex(args[1].Str(), call.flags)
+	re, err := compileRegex(args[1].Str(), flags)
 	if err != nil {
 		return nil, err
 	}
@@ -381,12 +373,12 @@ func regexReplaceFrom(_ *Ctx, args []types.Datum) (types.Datum, error) {
 
 func regexFuncs() kernels {
 	match := func(_ *Ctx, args []types.Datum) (types.Datum, error) {
-		call, err := newRegexCall("regexp_match()", strArg(args, 2), false, "Use the regexp_matches function instead.")
+		flags, err := flagsFor("regexp_match()", strArg(args, 2), false, "Use the regexp_matches function instead.")
 		if err != nil {
 			return types.Null, err
 		}
 		s := args[0].Str()
-		re, err := compileRegex(args[1].Str(), call.flags)
+		re, err := compileRegex(args[1].Str(), flags)
 		if err != nil {
 			return types.Null, err
 		}
@@ -396,11 +388,11 @@ func regexFuncs() kernels {
 		return types.Null, nil
 	}
 	like := func(_ *Ctx, args []types.Datum) (types.Datum, error) {
-		call, err := newRegexCall("regexp_like()", strArg(args, 2), false, "")
+		flags, err := flagsFor("regexp_like()", strArg(args, 2), false, "")
 		if err != nil {
 			return types.Null, err
 		}
-		re, err := compileRegex(args[1].Str(), call.flags)
+		re, err := compileRegex(args[1].Str(), flags)
 		if err != nil {
 			return types.Null, err
 		}
