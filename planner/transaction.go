@@ -223,8 +223,9 @@ func (s *Session) commit(ctx context.Context, out Output) error {
 			return nil
 		}
 		if !errors.Is(err, kv.ErrConflict) || t.explicit {
+			err = s.storeError(err) // names tables by the transaction's schema
 			s.finish(t, false)
-			return s.storeError(err)
+			return err
 		}
 		if err := s.rerun(ctx, out); err != nil {
 			return err
