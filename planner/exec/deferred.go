@@ -46,6 +46,18 @@ func (d *Deferred) defers(r *Rule) bool {
 	return r.InitiallyDeferred
 }
 
+// has reports whether a rule is waiting to be checked.
+func (d *Deferred) has(r *Rule) bool {
+	if d != nil {
+		for i := range d.state.pending {
+			if d.state.pending[i].rule == r {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // add notes a change that a deferred rule is to be checked on.
 func (d *Deferred) add(p pendingRule) {
 	p.occasion = ""

@@ -217,10 +217,13 @@ func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, c Changes, verb string) {
 	}
 next:
 	for _, r := range rules {
+		p := pendingRule{rule: r, changes: c, before: q.before, occasion: occasion}
 		if !r.concerns(c) {
+			if r.Keep && ctx.Deferred.has(r) {
+				ctx.Deferred.add(p) // it may be about rows that the rule waits to look at
+			}
 			continue
 		}
-		p := pendingRule{rule: r, changes: c, before: q.before, occasion: occasion}
 		switch {
 		case r.Action:
 			q.actions = append(q.actions, p)

@@ -607,7 +607,7 @@ func (p *planner) lookupJoin(kind algebra.JoinKind, left exec.Node, side joinSid
 	}
 	n := &exec.LookupJoin{
 		Props: p.props(outIDs, rows), Left: left, Kind: kind, Index: best.index, Bounds: best.bounds, Only: best.only, On: onCond,
-		Access: exec.Access{Table: s.Table, Alias: s.Alias, Columns: cols, Filter: f},
+		Access: exec.Access{Table: s.Table, Alias: s.Alias, Columns: cols, Footprint: p.footprint(cols), Filter: f},
 	}
 	l := left.Properties()
 	n.StartupCost = l.StartupCost

@@ -28,6 +28,7 @@ type Options struct {
 // Plan makes the physical plan of a query.
 func Plan(ctx context.Context, q *algebra.Query, o Options) (*exec.Plan, error) {
 	p := &planner{ctx: ctx, o: o, q: q, ctes: map[*algebra.CTE]*exec.CTE{}, orders: map[exec.Node][]algebra.SortKey{}}
+	p.carried = carried(q)
 	var want algebra.ColSet
 	if q.Output != nil {
 		want = algebra.ColSet{}
@@ -64,6 +65,8 @@ type planner struct {
 	o    Options
 	q    *algebra.Query
 	ctes map[*algebra.CTE]*exec.CTE
+	// carried are columns that nothing looks at: they are only carried along to be written back. See carried.go.
+	carried algebra.ColSet
 	// orders are the orders in which nodes are known to produce their rows.
 	orders map[exec.Node][]algebra.SortKey
 }

@@ -27,7 +27,8 @@ type operation struct {
 	update         []int16 // columns assigned
 }
 
-// rules finds the rules that operations can violate, actions first, and says for which tables changed rows are kept.
+// rules finds the rules that operations can violate, and says whether the changed rows are to be kept. Rules that may have
+// been deferred must hear of whatever happens to the rows that they are to be checked on.
 func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err error) {
 	for _, o := range ops {
 		of, err := p.rulesOn(o.table)
@@ -39,7 +40,7 @@ func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err erro
 				continue
 			}
 			for _, e := range r.Events {
-				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update))) {
+				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || r.Deferrable && r.Keep) {
 					list = append(list, r)
 					keep = keep || r.Keep
 					break
@@ -159,8 +160,13 @@ func (c *ruleCompiler) child(t *catalog.Table, k *catalog.Constraint) []*exec.Ru
 func (c *ruleCompiler) parent(child *catalog.Table, k *catalog.Constraint) []*exec.Rule {
 	f := assertions.NewForeignKey(c.o.Snapshot, child, k)
 	var list []*exec.Rule
-	rule := func(event exec.RuleEvent, action byte, follow ast.Stmt) {
+	var rule func(event exec.RuleEvent, action byte, follow ast.Stmt)
+	rule = func(event exec.RuleEvent, action byte, follow ast.Stmt) {
 		event.Table = k.RefTable
+		if action == 'd' && follow != nil {
+			// A row that has the default already does not change, and may refer to the very row that goes.
+			rule(event, action, nil)
+		}
 		r := &exec.Rule{Constraint: k.OID, Name: k.Name, Events: []exec.RuleEvent{event}, Keep: true}
 		if follow != nil {
 			r.Action = true
@@ -172,7 +178,9 @@ func (c *ruleCompiler) parent(child *catalog.Table, k *catalog.Constraint) []*ex
 			}
 			// RESTRICT looks at once, whatever other keys do.
 			r.Action = action == 'r'
-			r.Deferrable, r.InitiallyDeferred = k.Deferrable && !r.Action, k.InitiallyDeferred
+			if action == 'a' {
+				r.Deferrable, r.InitiallyDeferred = k.Deferrable, k.InitiallyDeferred
+			}
 		}
 		list = append(list, r)
 	}

@@ -60,7 +60,7 @@ func (p *planner) scan(r *algebra.Scan, g goal) (exec.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	access := exec.Access{Table: r.Table, Alias: r.Alias, Columns: cols, Filter: filter}
+	access := exec.Access{Table: r.Table, Alias: r.Alias, Columns: cols, Footprint: p.footprint(cols), Filter: filter}
 	props := p.props(ids, best.rows*p.selectivity(rest))
 	props.TotalCost = best.cost
 	var n exec.Node
