@@ -27,7 +27,7 @@ func resetBatch(b *types.Batch, n int) {
 	b.N, b.Sel = n, nil
 }
 
-// clearTail drops references beyond the first n values, so that pooled vectors keep nothing large alive.
+// clearBatch drops what the values refer to, so that vectors kept for use again keep nothing large alive.
 func clearBatch(b *types.Batch) {
 	for _, v := range b.Cols {
 		clear(v.S[:cap(v.S)])

@@ -278,6 +278,9 @@ func (o *windowOp) compute(ctx *Ctx, c *windowCall) error {
 	if c.frame.growing() {
 		return o.runningAggregate(ctx, c)
 	}
+	if c.summable() {
+		return o.summedAggregate(ctx, c)
+	}
 	return o.framedAggregate(ctx, c)
 }
 

@@ -110,6 +110,10 @@ func TestWindowFrames(t *testing.T) {
 			{Func: windowFunc("last_value"), Args: args, Frame: f, T: number},
 			{Func: windowFunc("nth_value"), Args: []algebra.Scalar{col(in, 2), integer(2)}, Frame: f, T: number},
 		}
+		for _, name := range []string{"count", "sum", "avg"} {
+			m := must(funcs.ResolveFunc(name, []funcs.Arg{{Type: types.Int8}}, funcs.ResolveOptions{}))
+			list = append(list, algebra.WindowFunc{Func: m.Func, Args: args, Frame: f, Filter: filter, T: algebra.T{Typ: m.Result, M: -1}})
+		}
 		ids := s.ids(len(list))
 		p := joined(algebra.InnerJoin, in, s.values(nil, nil))
 		for i := range list {
@@ -129,12 +133,14 @@ func TestWindowFrames(t *testing.T) {
 			for i, r := range part {
 				var all, some []string
 				var frame []types.Datum
+				var sum, count int64
 				for j, x := range part {
 					if inFrame(&f, part, i, j, start, end, by.desc) {
 						frame = append(frame, x[2])
 						all = append(all, printRow(x[2:]))
 						if !x[2].IsNull() && x[2].Int() != 1 {
 							some = append(some, printRow(x[2:]))
+							sum, count = sum+x[2].Int(), count+1
 						}
 					}
 				}
@@ -145,7 +151,13 @@ func TestWindowFrames(t *testing.T) {
 				if len(frame) > 1 {
 					second = frame[1]
 				}
-				want = append(want, append(slices.Clone(r), types.NewString(strings.Join(all, ",")), types.NewString(strings.Join(some, ",")), first, last, second))
+				want = append(want, append(slices.Clone(r), types.NewString(strings.Join(all, ",")), types.NewString(strings.Join(some, ",")), first, last, second, types.NewInt(count)))
+				if total := (row{types.Null, types.Null}); count == 0 {
+					want[len(want)-1] = append(want[len(want)-1], total...)
+				} else {
+					mean := must(types.NumericDiv(types.NumericFromInt(sum), types.NumericFromInt(count)))
+					want[len(want)-1] = append(want[len(want)-1], types.NewDecimal(types.NumericFromInt(sum)), types.NewDecimal(mean))
+				}
 			}
 		}
 		f.StartOffset, f.EndOffset = nil, nil

@@ -15,7 +15,7 @@ type IndexCodec struct {
 	Table  *catalog.Table
 	prefix []byte
 	keys   []KeyColumn
-	stored []int16       // attributes held in the value; negative: minus (position of an expression key + 1)
+	stored []int16       // attributes held in the value
 	layout *types.Layout // of stored, nil if there are none
 }
 
