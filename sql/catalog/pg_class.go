@@ -14,13 +14,11 @@ const (
 	pgProcOID           OID = 1255
 	pgClassOID          OID = 1259
 	pgAuthidOID         OID = 1260
-	pgDatabaseOID       OID = 1262
 	pgAttrdefOID        OID = 2604
 	pgConstraintOID     OID = 2606
 	pgNamespaceOID      OID = 2615
 	pgOperatorOID       OID = 2617
 	pgRewriteOID        OID = 2618
-	pgExtensionOID      OID = 3079
 	heapOID             OID = 2
 	btreeOID            OID = 403
 	defaultCollationOID OID = 100
@@ -211,7 +209,7 @@ func attrdefOID(table OID, column int16) OID { return 1<<31 | (table&(1<<20-1))<
 // ruleOID is the OID of a view's rule in pg_rewrite: see attrdefOID.
 func ruleOID(view OID) OID { return attrdefOID(view, 0) }
 
-// isAttrdef takes an attrdefOID apart.
+// ofAttrdef takes an attrdefOID apart.
 func (s *Snapshot) ofAttrdef(oid OID) (*Table, *Column) {
 	if oid>>31 == 0 {
 		return nil, nil

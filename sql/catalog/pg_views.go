@@ -71,7 +71,7 @@ func pgShadow(v *VirtualContext, _ VirtualFilter, emit func([]datum) bool) error
 	return nil
 }
 
-// userAndSystem calls f for the relations whose schema and name pass a filter on the first two columns.
+// named calls f for the relations whose schema and name pass a filter on the first two columns.
 func (v *VirtualContext) named(filter VirtualFilter, f func(t *Table, schema string) bool) {
 	s := v.Snapshot
 	s.tables(nil, 0, func(t *Table) bool {

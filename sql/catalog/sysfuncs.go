@@ -25,7 +25,7 @@ func (c *call) path() []string { return c.ctx.Session.SearchPath() }
 func (c *call) oid(i int) OID     { return OID(c.args[i].Int()) }
 func (c *call) text(i int) string { return c.args[i].Str() }
 
-// pretty is an optional boolean argument.
+// flag is an optional boolean argument.
 func (c *call) flag(i int) bool { return i < len(c.args) && c.args[i].Bool() }
 
 type systemFunc func(c *call) (datum, error)
@@ -76,7 +76,7 @@ func known(name string, id OID) *funcs.Func {
 	return &g
 }
 
-// system registers an implementation for all the functions of a name with the OIDs given. Those the registry
+// registerFunc registers an implementation for all the functions of a name with the OIDs given. Those the registry
 // implements itself stay.
 func registerFunc(name string, f systemFunc, oids ...OID) {
 	for _, id := range oids {

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"slices"
 	"strings"
 
 	"holdfast/sql/errs"
@@ -279,6 +278,3 @@ func oidvectorTypes(c *call) (datum, error) {
 	}
 	return text(strings.Join(names, ", ")), nil
 }
-
-// rowsOf copies rows whose slices the caller may change.
-func rowsOf(rows [][]datum) [][]datum { return slices.Clone(rows) }

@@ -78,10 +78,7 @@ func init() {
 	registerSet("pg_partition_ancestors", 3425, func(*call) ([][]datum, error) { return nil, nil })
 	registerSet("pg_partition_tree", 3423, func(*call) ([][]datum, error) { return nil, nil })
 	registerSet("pg_options_to_table", 2289, optionsToTable)
-	registerSet("pg_get_keywords", 1686, func(*call) ([][]datum, error) {
-		rows, err := keywords()
-		return rowsOf(rows), err
-	})
+	registerSet("pg_get_keywords", 1686, func(*call) ([][]datum, error) { return keywords() })
 	registerExpandArray()
 }
 
