@@ -28,6 +28,9 @@ func (s *scope) insert(q *ast.Insert) *result {
 	default:
 		in.query()
 	}
+	if w.join {
+		return in.joinView()
+	}
 	base := w.bases[0]
 	out := &algebra.Insert{Table: base.table, New: base.new}
 	out.Values = in.values()

@@ -75,6 +75,7 @@ type column struct {
 	number int16
 	expr   algebra.Scalar // nil: a scanned column not used so far
 	via    *column        // a column of a join: that of its side
+	lazy   func() scalar  // makes the expression anew for every use, as it holds queries
 	hidden bool           // not in *; its merged form is
 	flat   *flatColumn    // of a flattened view
 
@@ -87,6 +88,9 @@ type column struct {
 func (b *binder) use(c *column, pos int) algebra.Scalar {
 	if c.via != nil {
 		return b.use(c.via, pos)
+	}
+	if c.lazy != nil {
+		return c.lazy()
 	}
 	if c.expr == nil {
 		b.scanColumn(c)

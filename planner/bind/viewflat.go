@@ -251,7 +251,10 @@ func (f *flatView) flatJoin(kind ast.JoinKind, on scalar, n0, n1 int) {
 }
 
 // equation says that two columns are equal, or, with b 0, that one has a fixed value.
-type equation struct{ a, b algebra.ColID }
+type equation struct {
+	a, b  algebra.ColID
+	value scalar
+}
 
 // equationOf recognises a = b and a = constant, conversions that were not written aside.
 func equationOf(e scalar) (equation, bool) {
@@ -262,11 +265,11 @@ func equationOf(e scalar) (equation, bool) {
 	l, r := columnUnder(c.Args[0]), columnUnder(c.Args[1])
 	switch {
 	case l != 0 && r != 0:
-		return equation{l, r}, true
+		return equation{a: l, b: r}, true
 	case l != 0 && !hasColumn(c.Args[1]) && !volatile(c.Args[1]):
-		return equation{a: l}, true
+		return equation{a: l, value: c.Args[1]}, true
 	case r != 0 && !hasColumn(c.Args[0]) && !volatile(c.Args[0]):
-		return equation{a: r}, true
+		return equation{a: r, value: c.Args[0]}, true
 	}
 	return equation{}, false
 }

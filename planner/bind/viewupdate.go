@@ -44,7 +44,7 @@ type BaseColumn struct {
 }
 
 const (
-	noJoinInsert      = "Inserting into a view of several tables is not supported."
+	noOuterInsert     = "Inserting into a view with an outer join is not supported."
 	noUpdatableColumn = "Views that have no updatable columns are not automatically updatable."
 	noPreservedKey    = "The view's join does not preserve the key of any of its tables: one row of a table may be in many rows of the view."
 	noOuterDelete     = "Deleting from a view with an outer join is not supported."
@@ -82,9 +82,6 @@ func (b *binder) analyze(f *flatView) *Analysis {
 		}
 		v.Update = Verdict{OK: reason == "", Reason: reason, View: c.view}
 		v.Insert = v.Update
-		if a.Join {
-			v.Insert = no(noJoinInsert)
-		}
 		any = any || reason == ""
 		a.Columns = append(a.Columns, v)
 	}
@@ -98,12 +95,9 @@ func (b *binder) analyze(f *flatView) *Analysis {
 	switch {
 	case !a.Join:
 	case f.outers:
-		a.Delete = no(noOuterDelete)
+		a.Insert, a.Delete = no(noOuterInsert), no(noOuterDelete)
 	case !g.anyPreserved():
-		a.Delete = no(noPreservedKey)
-	}
-	if a.Join {
-		a.Insert = no(noJoinInsert)
+		a.Insert, a.Delete = no(noPreservedKey), no(noPreservedKey)
 	}
 	return a
 }

@@ -18,7 +18,7 @@ func (s *scope) viewTarget(view *catalog.Table, t *ast.TableRef, name string, op
 	verdict := [...]Verdict{opInsert: a.Insert, opUpdate: a.Update, opDelete: a.Delete}[op]
 	if !verdict.OK {
 		e := notWritable(verdict.View, op, verdict.Reason)
-		if verdict.Reason == noJoinInsert || verdict.Reason == noOuterDelete {
+		if verdict.Reason == noOuterInsert || verdict.Reason == noOuterDelete {
 			e.Code = errs.FeatureNotSupported
 		}
 		b.bail(-1, e)
@@ -38,7 +38,7 @@ func (s *scope) viewTarget(view *catalog.Table, t *ast.TableRef, name string, op
 			}
 			col := base.table.Columns[at.number-1]
 			if k == 0 {
-				x.base, x.column = base, col
+				x.base, x.column, x.at = base, col, at
 			} else {
 				x.also = append(x.also, writePlace{base, col})
 			}
@@ -99,6 +99,9 @@ func (w *writeTarget) makeWhole(s *scope, base *baseTable) {
 func (s *scope) insertedView(view *catalog.Table, t *ast.TableRef, name string) *writeTarget {
 	b := s.b
 	w := s.viewTarget(view, t, name, opInsert)
+	if w.join {
+		return w
+	}
 	base := w.bases[0]
 	w.makeWhole(s, base)
 	b.makeNew(s, base)

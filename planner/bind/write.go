@@ -41,6 +41,7 @@ type writeColumn struct {
 	// also are further places that are written, in tables one to one with the first.
 	also []writePlace
 	own  *catalog.Column // the view's column
+	at   baseColumn      // of a join view: the column it is
 }
 
 // writePlace is a column of a base table.
@@ -249,9 +250,12 @@ func (w *writeTarget) newSource(b *binder, s *scope) *source {
 	src := &source{owner: s, name: w.src.name, table: w.table, alias: w.src.alias, relVisible: true, colsVisible: true, base: w.table, target: true}
 	for _, c := range w.src.cols {
 		x := *c
-		x.src = nil
-		x.via = nil
-		x.expr = r.RewriteScalar(c.expr)
+		x.src, x.via = nil, nil
+		if w.relinked != nil {
+			x.lazy = func() scalar { return r.RewriteScalar(c.expr) }
+		} else {
+			x.expr = r.RewriteScalar(c.expr)
+		}
 		src.cols = append(src.cols, &x)
 	}
 	if w.view == nil {

@@ -257,6 +257,10 @@ func testViewChecks(ctx *Ctx, checks []algebra.ViewCheck, conds []*Expr, b *type
 		for k := 0; k < b.N; k++ {
 			r := position(b.Rows, k)
 			if v.IsNull(r) || !v.Datum(r).Bool() {
+				if e := checks[i].Err; e != nil {
+					c := *e
+					return &c
+				}
 				return errs.New(errs.WithCheckOptionViolation, `new row violates check option for view "%s"`, checks[i].View.Name).
 					WithDetail("Failing row contains (%s).", text(r))
 			}

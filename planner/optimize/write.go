@@ -191,7 +191,7 @@ func (p *planner) viewChecks(list []algebra.ViewCheck) ([]algebra.ViewCheck, err
 		if err != nil {
 			return nil, err
 		}
-		out[i] = algebra.ViewCheck{View: c.View, Cond: e}
+		out[i] = algebra.ViewCheck{View: c.View, Cond: e, Err: c.Err}
 	}
 	return out, nil
 }

@@ -165,7 +165,7 @@ func (w *Rewriter) assignments(list []Assignment) []Assignment {
 func (w *Rewriter) checks(list []ViewCheck) []ViewCheck {
 	out := make([]ViewCheck, len(list))
 	for i, c := range list {
-		out[i] = ViewCheck{View: c.View, Cond: w.RewriteScalar(c.Cond)}
+		out[i] = ViewCheck{View: c.View, Cond: w.RewriteScalar(c.Cond), Err: c.Err}
 	}
 	return out
 }

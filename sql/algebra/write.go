@@ -1,6 +1,9 @@
 package algebra
 
-import "holdfast/sql/catalog"
+import (
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+)
 
 // The operators that change rows. Each reads its whole Source before it changes anything, so that a
 // statement never meets its own changes, and produces the columns of Returning.
@@ -69,10 +72,12 @@ type (
 		Set      []Assignment
 		Where    Scalar
 	}
-	// ViewCheck is a view's WITH CHECK OPTION condition over the new row: it must be true (44000).
+	// ViewCheck is a condition over the new row that must be true: a view's WITH CHECK OPTION (44000), or what
+	// else must hold for a row to be in the view. Err is the error if it is not 44000.
 	ViewCheck struct {
 		View *catalog.Table
 		Cond Scalar
+		Err  *errs.Error
 	}
 )
 

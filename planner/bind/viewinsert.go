@@ -1,0 +1,467 @@
+package bind
+
+import (
+	"holdfast/sql/algebra"
+	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
+	"holdfast/sql/types"
+)
+
+// INSERT through a join view writes a row of every table of the join. Columns that the join equates have one
+// value, whichever of them was given. A table that others refer to (a parent) gets a row only where there is
+// none with the key; a row that is there must agree with what was given. The others get a row for each row of
+// the view.
+//
+// It is made of parts that exist: the rows given become a WITH query that is evaluated once, each parent an
+// INSERT of its own over it, and the table that the view has one row for each row of is the statement's INSERT.
+
+// joinInsert is an INSERT through a join view in the making.
+type joinInsert struct {
+	*insertion
+	g       *keyGraph
+	class   map[baseColumn]int // columns that are equal have the same class
+	members map[int][]baseColumn
+	given   *algebra.CTE
+	at      map[int]int // class to the position of its value in given
+	parts   []*insertPart
+	main    *insertPart
+	row     func(class int) *algebra.Col // of the row that the statement's INSERT is at
+	source  *algebra.CTEScan             // where that row comes from
+}
+
+// insertPart is what is inserted into one table of the join.
+type insertPart struct {
+	i      int // of the table in the join
+	base   *baseTable
+	parent bool
+	key    *catalog.Index // by which a row of the table is found
+	cte    *algebra.CTE   // the INSERT, nil for the main part
+}
+
+func (in *insertion) joinView() *result {
+	b, w := in.b, in.w
+	j := &joinInsert{insertion: in, g: w.flat.keys(), class: map[baseColumn]int{}, members: map[int][]baseColumn{}, at: map[int]int{}}
+	if in.q.OnConflict != nil {
+		b.unsupported(in.q.OnConflict.Pos(), "ON CONFLICT on a join view")
+	}
+	j.classes()
+	j.split()
+	extra := j.values()
+	for _, p := range j.parts {
+		if p != j.main {
+			j.insertPart(p)
+		}
+	}
+	rel, row := j.scan()
+	j.row, j.source = row, rel.(*algebra.CTEScan)
+	b.makeNew(in.scope, j.main.base)
+	out := &algebra.Insert{Table: j.main.base.table, New: j.main.base.new}
+	out.Values = j.assignments(j.main, row)
+	out.Source = in.generatedOver(rel, j.main.base.table, out.Values)
+	out.Checks = j.checks(extra)
+	in.scope.visible = []*source{j.newSource()}
+	items, cols := in.scope.returning(in.q.Returning)
+	out.Returning = items
+	b.dropReturning(out)
+	return &result{rel: out, cols: cols}
+}
+
+// generatedOver fills in generated columns over a relation.
+func (in *insertion) generatedOver(rel algebra.Rel, t *catalog.Table, set []algebra.Assignment) algebra.Rel {
+	for _, a := range set {
+		if a.Value == nil {
+			return in.b.generate(in.scope, in.b.pass(rel), t, set)
+		}
+	}
+	return rel
+}
+
+// classes numbers the columns of all tables, equal ones alike.
+func (j *joinInsert) classes() {
+	for i, base := range j.w.bases {
+		for _, c := range base.table.Columns {
+			if !c.Dropped {
+				at := baseColumn{i, c.Number}
+				n := len(j.class) + 1
+				j.class[at] = n
+				j.members[n] = []baseColumn{at}
+			}
+		}
+	}
+	for _, e := range j.g.equations {
+		a, ok1 := j.g.at[e.a]
+		c, ok2 := j.g.at[e.b]
+		if e.b == 0 || !ok1 || !ok2 || a.number < 0 || c.number < 0 {
+			continue
+		}
+		to, from := j.class[a], j.class[c]
+		if to == from {
+			continue
+		}
+		for _, m := range j.members[from] {
+			j.class[m] = to
+		}
+		j.members[to] = append(j.members[to], j.members[from]...)
+		delete(j.members, from)
+	}
+}
+
+// split decides which tables are parents: those that do not have a row for each row of the view, and of those
+// that do, the ones that another of them refers to by a foreign key.
+func (j *joinInsert) split() {
+	for i, base := range j.w.bases {
+		p := &insertPart{i: i, base: base, parent: !j.g.preserved[i]}
+		for k, other := range j.w.bases {
+			if j.g.preserved[i] && j.g.preserved[k] && i != k && j.refers(k, other.table, i, base.table) {
+				p.parent = true
+			}
+		}
+		j.parts = append(j.parts, p)
+	}
+	for _, p := range j.parts {
+		if j.main == nil && !p.parent {
+			j.main = p
+		}
+	}
+	if j.main == nil { // they refer to each other
+		for _, p := range j.parts {
+			if j.main == nil && j.g.preserved[p.i] {
+				j.main, p.parent = p, false
+			}
+		}
+	}
+}
+
+// refers reports whether table k has a foreign key to table i over columns that the join equates.
+func (j *joinInsert) refers(k int, from *catalog.Table, i int, to *catalog.Table) bool {
+	for _, c := range from.Constraints {
+		if c.Kind != catalog.ForeignKeyConstraint || c.RefTable != to.OID || len(c.Columns) != len(c.RefColumns) {
+			continue
+		}
+		all := true
+		for n := range c.Columns {
+			all = all && j.class[baseColumn{k, c.Columns[n]}] == j.class[baseColumn{i, c.RefColumns[n]}]
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+// values makes the WITH query of the rows given: a column for each class that has a value. Classes of several
+// columns that no value was given for take the default of one of them. It returns the pairs of values that
+// were given for the same class.
+func (j *joinInsert) values() [][2]int {
+	b, s := j.b, j.scope
+	p := &algebra.Project{Input: j.rel}
+	add := func(name string, e scalar) int {
+		id := b.newCol(algebra.Column{Name: name, T: typeOf(e.Type(), e.Mod())}, colInfo{scope: s, kind: outputCol})
+		p.Items = append(p.Items, algebra.Item{ID: id, Expr: e})
+		return len(p.Items) - 1
+	}
+	var twice [][2]int
+	for _, c := range j.w.cols {
+		e := j.insertion.given[c]
+		if e == nil {
+			continue
+		}
+		class := j.class[c.at]
+		n := add(c.name, e)
+		if first, ok := j.at[class]; ok {
+			twice = append(twice, [2]int{first, n})
+			continue
+		}
+		j.at[class] = n
+	}
+	// In the order of the tables, so that the result does not depend on chance.
+	for i, base := range j.w.bases {
+		for _, c := range base.table.Columns {
+			class := j.class[baseColumn{i, c.Number}]
+			if _, ok := j.at[class]; ok || c.Dropped || len(j.members[class]) < 2 || j.members[class][0] != (baseColumn{i, c.Number}) {
+				continue
+			}
+			j.at[class] = add(c.Name, j.classDefault(class))
+		}
+	}
+	for _, e := range j.g.equations { // column = constant
+		at, ok := j.g.at[e.a]
+		if e.b != 0 || !ok || at.number < 0 || e.value == nil {
+			continue
+		}
+		if _, ok := j.at[j.class[at]]; !ok {
+			c := j.w.bases[at.base].table.Columns[at.number-1]
+			j.at[j.class[at]] = add(c.Name, b.assign(e.value, c.Type, c.Mod, c.Name, -1, false))
+		}
+	}
+	j.given = &algebra.CTE{Name: "rows of " + j.w.table.Name, Rel: p}
+	b.q.CTEs = append(b.q.CTEs, j.given)
+	return twice
+}
+
+// classDefault is the default of a class of columns: that of the first that has one, parents first.
+func (j *joinInsert) classDefault(class int) scalar {
+	members := j.members[class]
+	for _, parents := range []bool{true, false} {
+		for _, m := range members {
+			p := j.parts[m.base]
+			c := p.base.table.Columns[m.number-1]
+			if p.parent == parents && (c.Default != "" || c.Identity != 0) {
+				return j.b.defaultOf(p.base.table, c)
+			}
+		}
+	}
+	c := j.w.bases[members[0].base].table.Columns[members[0].number-1]
+	return nullOf(typeOf(c.Type, c.Mod))
+}
+
+// scan reads the rows given once more.
+func (j *joinInsert) scan() (algebra.Rel, func(class int) *algebra.Col) {
+	scan := j.scanCTE(j.given)
+	return scan, func(class int) *algebra.Col {
+		if n, ok := j.at[class]; ok {
+			return j.b.col(scan.Cols[n], -1)
+		}
+		return nil
+	}
+}
+
+func (j *joinInsert) scanCTE(cte *algebra.CTE) *algebra.CTEScan {
+	scan := &algebra.CTEScan{CTE: cte, Alias: cte.Name}
+	for _, id := range cte.Rel.Columns() {
+		scan.Cols = append(scan.Cols, j.b.newCol(*j.b.q.Column(id), colInfo{scope: j.scope, kind: outputCol}))
+	}
+	return scan
+}
+
+// assignments are the values of the columns of one table; those of generated columns are missing.
+func (j *joinInsert) assignments(p *insertPart, row func(int) *algebra.Col) []algebra.Assignment {
+	b := j.b
+	var out []algebra.Assignment
+	for _, c := range p.base.table.Columns {
+		if c.Dropped {
+			continue
+		}
+		a := algebra.Assignment{Number: c.Number}
+		if c.Generated == "" {
+			if v := row(j.class[baseColumn{p.i, c.Number}]); v != nil {
+				a.Value = b.assign(v, c.Type, c.Mod, c.Name, -1, false)
+			} else {
+				a.Value = b.defaultOf(p.base.table, c)
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// findKey finds a unique key of a table whose values are given.
+func (j *joinInsert) findKey(p *insertPart) *catalog.Index {
+	for _, x := range p.base.table.Indexes {
+		if !x.Unique || x.Invalid || x.Predicate != "" || deferrable(p.base.table, x) {
+			continue
+		}
+		all := true
+		for _, k := range x.Keys {
+			_, known := j.at[j.class[baseColumn{p.i, k.Column}]]
+			all = all && k.Column != 0 && known
+		}
+		if all {
+			return x
+		}
+	}
+	return nil
+}
+
+// matches are the conditions that a row of a part's table, by its columns, has the key of a row given.
+func (j *joinInsert) matches(p *insertPart, own func(number int16) scalar, row func(int) *algebra.Col) []scalar {
+	var conds []scalar
+	for _, k := range p.key.Keys {
+		conds = append(conds, j.b.op("", "=", own(k.Column), row(j.class[baseColumn{p.i, k.Column}]), -1))
+	}
+	return conds
+}
+
+// scanTableOf scans a part's table, for its columns wanted.
+func (j *joinInsert) scanTableOf(p *insertPart) (*algebra.Scan, func(number int16) scalar) {
+	b := j.b
+	scan := &algebra.Scan{Table: p.base.table, Alias: p.base.src.name}
+	return scan, func(number int16) scalar {
+		for _, c := range scan.Cols {
+			if c.Number == number {
+				return b.col(c.ID, -1)
+			}
+		}
+		c := p.base.table.Columns[number-1]
+		id := b.newCol(algebra.Column{Name: c.Name, T: typeOf(c.Type, c.Mod), Table: p.base.table.OID, Number: number}, colInfo{scope: j.scope, kind: outputCol})
+		scan.Cols = append(scan.Cols, algebra.ScanColumn{ID: id, Number: number})
+		return b.col(id, -1)
+	}
+}
+
+// insertPart makes the INSERT of a table other than the main one: of a parent, the rows whose key is not
+// there, each once.
+func (j *joinInsert) insertPart(p *insertPart) {
+	b := j.b
+	rel, row := j.scan()
+	p.key = j.findKey(p)
+	if p.parent && p.key != nil {
+		scan, own := j.scanTableOf(p)
+		rel = &algebra.Join{Kind: algebra.AntiJoin, Left: rel, Right: scan, On: and(j.matches(p, own, row)...)}
+		// Rows that agree are one; rows that do not will violate the key.
+		distinct := &algebra.Project{Input: rel}
+		var present []scalar
+		seen := algebra.ColSet{}
+		for _, c := range p.base.table.Columns {
+			v := row(j.class[baseColumn{p.i, c.Number}])
+			if v != nil && !c.Dropped && !seen.Has(v.ID) {
+				seen.Add(v.ID)
+				distinct.Items = append(distinct.Items, algebra.Item{ID: v.ID, Expr: v})
+			}
+		}
+		for _, k := range p.key.Keys {
+			present = append(present, &algebra.IsNull{Arg: row(j.class[baseColumn{p.i, k.Column}]), Not: true})
+		}
+		rel = &algebra.DistinctRows{Input: &algebra.Filter{Input: distinct, Cond: and(present...)}}
+	}
+	b.makeNew(j.scope, p.base)
+	ins := &algebra.Insert{Table: p.base.table, New: p.base.new}
+	ins.Values = j.assignments(p, row)
+	ins.Source = j.generatedOver(rel, p.base.table, ins.Values)
+	for _, n := range p.base.new {
+		ins.Returning = append(ins.Returning, algebra.Item{ID: n.ID, Expr: b.col(n.ID, -1)})
+	}
+	p.cte = &algebra.CTE{Name: "insert into " + p.base.table.Name, Rel: ins}
+	b.q.CTEs = append(b.q.CTEs, p.cte)
+}
+
+// value is a column of the view row that the statement's INSERT is at, as it will be: of the main table the
+// new one; of another table what was given, or what the row found or inserted there has.
+func (j *joinInsert) value(at baseColumn) scalar {
+	b := j.b
+	p := j.parts[at.base]
+	c := p.base.table.Columns[at.number-1]
+	if p == j.main {
+		for _, n := range p.base.new {
+			if n.Number == at.number {
+				return b.col(n.ID, -1)
+			}
+		}
+	}
+	if v := j.row(j.class[at]); v != nil {
+		return b.assign(v, c.Type, c.Mod, c.Name, -1, false)
+	}
+	if p.key == nil {
+		return nullOf(typeOf(c.Type, c.Mod))
+	}
+	inserted := j.scanCTE(p.cte)
+	fromInsert := func(number int16) scalar {
+		for i, n := range p.base.new {
+			if n.Number == number {
+				return b.col(inserted.Cols[i], -1)
+			}
+		}
+		return nil
+	}
+	added := j.lookup(inserted, fromInsert, p, at.number)
+	if !p.parent {
+		return added
+	}
+	scan, own := j.scanTableOf(p)
+	found := j.lookup(scan, own, p, at.number)
+	there, thereOwn := j.scanTableOf(p)
+	exists := &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery,
+		Rel: &algebra.Filter{Input: there, Cond: and(j.matches(p, thereOwn, j.row)...)}}
+	return &algebra.Case{T: typeOf(c.Type, c.Mod), Whens: []algebra.When{{Cond: exists, Result: found}}, Else: added}
+}
+
+// lookup is a column of the row of a relation that has the key of the row in hand.
+func (j *joinInsert) lookup(rel algebra.Rel, own func(int16) scalar, p *insertPart, number int16) scalar {
+	v := own(number).(*algebra.Col)
+	f := &algebra.Filter{Input: rel, Cond: and(j.matches(p, own, j.row)...)}
+	return &algebra.Subquery{T: v.T, Kind: algebra.ScalarSubquery, Rel: &algebra.Project{Input: f, Items: []algebra.Item{{ID: v.ID, Expr: v}}}}
+}
+
+// rewriter puts the values of the view row in the place of the columns of the join.
+func (j *joinInsert) rewriter() *algebra.Rewriter {
+	return &algebra.Rewriter{Scalar: func(e scalar) (scalar, bool) {
+		c, ok := e.(*algebra.Col)
+		if !ok {
+			return nil, false
+		}
+		if at, ok := j.g.at[c.ID]; ok && at.number > 0 {
+			return j.value(at), true
+		}
+		return c, true
+	}}
+}
+
+// checks are what must hold of a new row: it is in the join, a parent that was there agrees with what was
+// given, and the conditions that CHECK OPTION demands.
+func (j *joinInsert) checks(twice [][2]int) []algebra.ViewCheck {
+	b, w := j.b, j.w
+	var out []algebra.ViewCheck
+	check := func(view *catalog.Table, cond scalar) { out = append(out, algebra.ViewCheck{View: view, Cond: cond}) }
+	given := j.row
+	for _, m := range twice { // two columns of one class
+		check(w.view, b.distinctOf(b.col(j.source.Cols[m[0]], -1), b.col(j.source.Cols[m[1]], -1), true, -1))
+	}
+	for _, p := range j.parts {
+		if !p.parent || p.key == nil {
+			continue
+		}
+		scan, own := j.scanTableOf(p)
+		var differs []scalar
+		for _, c := range p.base.table.Columns {
+			at := baseColumn{p.i, c.Number}
+			if c.Dropped || isKeyColumn(p.key, c.Number) || given(j.class[at]) == nil {
+				continue
+			}
+			v := b.assign(given(j.class[at]), c.Type, c.Mod, c.Name, -1, false)
+			differs = append(differs, b.distinctOf(own(c.Number), v, false, -1))
+		}
+		if len(differs) == 0 {
+			continue
+		}
+		other := differs[0]
+		if len(differs) > 1 {
+			other = &algebra.Or{Args: differs}
+		}
+		f := &algebra.Filter{Input: scan, Cond: and(append(j.matches(p, own, given), other)...)}
+		out = append(out, algebra.ViewCheck{View: w.view, Cond: &algebra.Not{Arg: &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: f}},
+			Err: errs.New(errs.UniqueViolation, "a row of table %s that view %s would insert exists with other values", quoted(p.base.table.Name), quoted(w.view.Name)).
+				WithDetail("A row that is there must agree with the values given, or the key must be another.")})
+	}
+	r := j.rewriter()
+	for _, cond := range w.linkConds() {
+		check(w.view, r.RewriteScalar(cond))
+	}
+	for _, c := range w.checks {
+		check(c.View, r.RewriteScalar(c.Cond))
+	}
+	return out
+}
+
+func isKeyColumn(x *catalog.Index, number int16) bool {
+	for _, k := range x.Keys {
+		if k.Column == number {
+			return true
+		}
+	}
+	return false
+}
+
+// newSource is the view as RETURNING sees it.
+func (j *joinInsert) newSource() *source {
+	w := j.w
+	r := j.rewriter()
+	src := &source{owner: j.scope, name: w.src.name, table: w.table, alias: w.src.alias, relVisible: true, colsVisible: true, base: w.table, target: true}
+	for _, c := range w.src.cols {
+		x := *c
+		x.src, x.via = nil, nil
+		x.lazy = func() scalar { return r.RewriteScalar(c.expr) }
+		x.expr = nil
+		src.cols = append(src.cols, &x)
+	}
+	return src
+}
