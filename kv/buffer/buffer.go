@@ -20,6 +20,11 @@ type Write struct {
 // may be read by several goroutines.
 type Tree = btree.BTreeG[Write]
 
+// WriteBytes is what each write counts beyond its key and value: about what it takes in a batch.
+const WriteBytes = 16
+
+func (w *Write) bytes() int64 { return int64(len(w.Key)+len(w.Value)) + WriteBytes }
+
 // Buffer is the writes of a transaction. It is a copy-on-write tree, so that Frozen costs O(1), and nothing
 // at all if there are no writes or no new ones. The zero value is empty and has allocated nothing.
 //
@@ -41,16 +46,16 @@ func less(a, b Write) bool { return bytes.Compare(a.Key, b.Key) < 0 }
 // Len is the number of keys written.
 func (b *Buffer) Len() int { return Len(b.tree) }
 
-// Bytes is the size of all keys and values.
+// Bytes is the size of all writes.
 func (b *Buffer) Bytes() int64 { return b.bytes }
 
 // Put adds a write to those of its key. It fails without effect, returning false, if the buffer would then
 // hold more than limit bytes; 0 means no limit.
 func (b *Buffer) Put(w Write, limit int64) bool {
-	grown := b.bytes + int64(len(w.Key)+len(w.Value))
+	grown := b.bytes + w.bytes()
 	if b.tree != nil {
 		if old, ok := b.tree.Get(Write{Key: w.Key}); ok {
-			grown -= int64(len(old.Key) + len(old.Value))
+			grown -= old.bytes()
 			w.Columns |= old.Columns
 		}
 	}

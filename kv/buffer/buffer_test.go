@@ -15,7 +15,7 @@ type content map[string]Write
 
 func (c content) bytes() (n int64) {
 	for _, w := range c {
-		n += int64(len(w.Key) + len(w.Value))
+		n += int64(len(w.Key)+len(w.Value)) + WriteBytes
 	}
 	return n
 }
@@ -39,7 +39,7 @@ func (c content) in(r kv.KeyRange, reverse bool) []string {
 func TestBuffer(t *testing.T) {
 	key := rapid.Map(rapid.IntRange(0, 299), func(n int) []byte { return fmt.Appendf(nil, "%03d", n) })
 	rapid.Check(t, func(t *rapid.T) {
-		const limit = 2000
+		const limit = 5000
 		b, want := &Buffer{}, content{}
 		type saved struct {
 			state State

@@ -26,9 +26,9 @@ const (
 //
 // New writes are kept by key, in a sorted list of leaves, each with the greatest version in it, so that a range
 // over many old writes is passed over quickly. (A balanced tree with versions in its nodes would do better
-// beyond a million keys; below the bound, two levels are as fast and half the code.) A key has its two latest
-// writes with different columns; an older third is merged into the second, and writes whose columns a later
-// one covers are dropped, as no snapshot can tell them apart.
+// beyond a million keys; below the bound, two levels are as fast and half the code.) Of the writes of one key only
+// those columns are kept that no later write has: no snapshot can tell the others apart. So a key has at most as
+// many writes as there are bits in a column set, and mostly one, however often it is written.
 //
 // When a transaction keeps the horizon back, the keys reach their bound. Then the older half becomes a run: an
 // immutable sorted list of intervals. Commits with many writes become runs at once, prepared by their own
@@ -39,10 +39,11 @@ const (
 // Writers (Add, AddRun, Trim) must hold the lock of Lock; Check and Written take it shared. Only one goroutine
 // adds, in the order of versions.
 type Recent struct {
-	mu     sync.RWMutex
-	leaves []leaf
-	size   int        // entries in leaves
-	newest kv.Version // of all writes
+	mu      sync.RWMutex
+	leaves  []leaf
+	size    int        // entries in leaves
+	newest  kv.Version // of all writes
+	horizon kv.Version
 
 	// queue has each entry of the leaves once, in the order of insertion. Whoever reaches its head and has been
 	// written again since goes to the end.
@@ -63,10 +64,12 @@ type leaf struct {
 	entries []entry
 }
 
-// entry is one key with its latest writes: latest.version > earlier.version, and the columns are disjoint.
+// entry is one key with its latest write, and earlier ones of other columns, from new to old. No column is in two
+// of them.
 type entry struct {
-	key             []byte
-	latest, earlier write
+	key     []byte
+	latest  write
+	earlier []write
 }
 
 type write struct {
@@ -130,7 +133,7 @@ func (r *Recent) Add(key []byte, cols kv.ColumnSet, v kv.Version) {
 	lf.newest = v
 	i, found := lf.find(key)
 	if found {
-		lf.entries[i].add(write{v, cols})
+		lf.entries[i].add(write{v, cols}, r.horizon)
 		return
 	}
 	own := r.keys.Copy(key)
@@ -148,35 +151,52 @@ func (r *Recent) Add(key []byte, cols kv.ColumnSet, v kv.Version) {
 	}
 }
 
-// add puts w before the writes of the entry.
-func (e *entry) add(w write) {
+// add puts w before the writes of the entry, and drops those of which nothing is left or nobody will ask.
+func (e *entry) add(w write, horizon kv.Version) {
+	kept := e.earlier[:0]
+	for _, old := range e.earlier {
+		if old.columns &^= w.columns; old.columns != 0 && old.version > horizon {
+			kept = append(kept, old)
+		}
+	}
+	clear(e.earlier[len(kept):])
+	e.earlier = kept
 	if e.latest.version == w.version {
 		e.latest.columns |= w.columns
-		e.earlier.columns &^= w.columns
 		return
 	}
-	rest := e.latest.columns &^ w.columns
-	older := e.earlier.columns &^ w.columns
-	switch {
-	case rest != 0:
-		e.earlier = write{e.latest.version, rest | older}
-	case older == 0:
-		e.earlier = write{}
-	default:
-		e.earlier.columns = older
+	if e.latest.columns &^= w.columns; e.latest.columns != 0 && e.latest.version > horizon {
+		e.earlier = slices.Insert(e.earlier, 0, e.latest)
 	}
 	e.latest = w
 }
 
-// after reports the write of cols later than version since, if there is one.
+// after returns the latest write of some of the columns, if it is later than version since.
 func (e *entry) after(since kv.Version, cols kv.ColumnSet) (write, bool) {
-	if e.latest.version > since && e.latest.columns.Meets(cols) {
+	if e.latest.version <= since {
+		return write{}, false
+	}
+	if e.latest.columns.Meets(cols) {
 		return e.latest, true
 	}
-	if e.earlier.version > since && e.earlier.columns.Meets(cols) {
-		return e.earlier, true
+	for _, w := range e.earlier {
+		if w.version <= since {
+			break
+		}
+		if w.columns.Meets(cols) {
+			return w, true
+		}
 	}
 	return write{}, false
+}
+
+// columns are those of all writes of the entry.
+func (e *entry) columns() (all kv.ColumnSet) {
+	all = e.latest.columns
+	for _, w := range e.earlier {
+		all |= w.columns
+	}
+	return all
 }
 
 // split makes room in leaf l and returns where position i of it is now. A key beyond the end of the last leaf
@@ -291,7 +311,7 @@ func (r *Recent) coarsenOldest() {
 			if e.latest.version <= limit {
 				end := PointEnd(e.key)
 				old = append(old, Interval{Start: end[:len(e.key)], End: end,
-					Columns: e.latest.columns | e.earlier.columns, Version: e.latest.version})
+					Columns: e.columns(), Version: e.latest.version})
 				continue
 			}
 			r.appendEntry(e)
@@ -324,6 +344,7 @@ func (r *Recent) appendEntry(e entry) {
 
 // Trim forgets writes that are not later than horizon, some at a time. The caller holds the lock.
 func (r *Recent) Trim(horizon kv.Version, limit int) {
+	r.horizon = max(r.horizon, horizon)
 	for ; limit > 0 && r.head < len(r.queue) && r.queue[r.head].version <= horizon; limit-- {
 		q := r.queue[r.head]
 		r.queue[r.head] = queued{}
@@ -453,10 +474,10 @@ func (r *Recent) Written(key []byte, cols kv.ColumnSet, since kv.Version) (kv.Ve
 	if l := r.leafOf(key); l >= 0 && r.leaves[l].newest > since {
 		if i, found := r.leaves[l].find(key); found {
 			e := &r.leaves[l].entries[i]
-			if meets(e.latest.columns) {
+			if cols == kv.AllColumns {
 				latest = max(latest, e.latest.version)
-			} else if meets(e.earlier.columns) {
-				latest = max(latest, e.earlier.version)
+			} else if w, ok := e.after(since, cols); ok {
+				latest = w.version
 			}
 		}
 	}

@@ -127,6 +127,10 @@ func writeMarker(fs vfs.FS, folder string) error {
 	if found, err := readMarker(fs, folder); found || err != nil {
 		return err
 	}
+	return putMarker(fs, folder)
+}
+
+func putMarker(fs vfs.FS, folder string) error {
 	temporary := fs.PathJoin(folder, markerFile+".tmp")
 	f, err := fs.Create(temporary, vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -141,6 +145,28 @@ func writeMarker(fs vfs.FS, folder string) error {
 		return err
 	}
 	return syncFolder(fs, folder)
+}
+
+// Checkpoint makes a consistent copy of the store in a new folder, which can be opened like any other. Commits go on
+// meanwhile; the copy has all that were acknowledged before the call. Files that do not change any more are
+// linked, not copied, if the folder is on the same file system.
+func (s *Store) Checkpoint(folder string) error {
+	if !s.commits.enter(&s.calls) {
+		return s.unavailable()
+	}
+	defer s.calls.Done()
+	fs := s.options.FS
+	folder, err := absolute(fs, folder)
+	if err != nil {
+		return err
+	}
+	if err := s.db.Checkpoint(folder, pebble.WithFlushedWAL()); err != nil {
+		return err
+	}
+	if s.failure.Load() != nil {
+		return s.unavailable()
+	}
+	return putMarker(fs, folder)
 }
 
 // absolute makes a path of the operating system's independent of the working directory, which is also how two

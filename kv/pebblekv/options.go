@@ -56,8 +56,8 @@ type Options struct {
 	// Beyond the bound, neighbouring keys become ranges. Default: 16384.
 	FootprintReads int
 
-	// MaxTxnBytes bounds the buffered writes of one transaction, in bytes of keys and values. Twice as much
-	// is needed at commit. A single value may have half of it. Default and maximum: 2 GiB, what Pebble takes
+	// MaxTxnBytes bounds the buffered writes of one transaction, in bytes of keys and values and 16 for each
+	// write. Twice as much is needed at commit. A single value may have half of it. Default and maximum: 2 GiB, what Pebble takes
 	// in one batch with room to spare.
 	MaxTxnBytes int64
 

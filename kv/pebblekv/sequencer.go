@@ -24,7 +24,7 @@ const (
 	preparedBytes = 32 << 10
 	// manyLocks is how many locks the sequencer releases itself.
 	manyLocks = 1024
-	// trimPerGroup bounds the trimming of the recent writes for each group, beyond twice what it adds.
+	// trimPerGroup bounds the trimming of the recent writes for each group, beyond twice what the last one added.
 	trimPerGroup = 256
 )
 
@@ -148,8 +148,9 @@ func (s *Store) sequence(waiting []*txn) *group {
 	horizon := s.states.horizon()
 	g := &group{members: make([]*txn, 0, len(waiting))}
 	before := s.version
-	added := 0
 	s.recent.Lock()
+	s.recent.Trim(horizon, 2*s.added+trimPerGroup)
+	s.added = 0
 	for _, t := range waiting {
 		since := t.validatedTo
 		if s.options.Fault.SkipGroupValidation {
@@ -162,10 +163,9 @@ func (s *Store) sequence(waiting []*txn) *group {
 		}
 		s.version++
 		t.version = s.version
-		added += s.index(t)
+		s.added += s.index(t)
 		g.members = append(g.members, t)
 	}
-	s.recent.Trim(horizon, 2*added+trimPerGroup)
 	s.recent.Unlock()
 
 	if len(g.members) < len(waiting) {
@@ -226,12 +226,11 @@ func (s *Store) batchOf(g *group) *pebble.Batch {
 	if len(g.members) == 1 && g.members[0].batch != nil {
 		batch, g.members[0].batch = g.members[0].batch, nil
 	} else {
-		bytes, writes := int64(0), 0
+		bytes := int64(0)
 		for _, t := range g.members {
 			bytes += t.writes.Bytes()
-			writes += t.writes.Len()
 		}
-		batch = s.db.NewBatchWithSize(int(bytes) + 8*writes + 64)
+		batch = s.db.NewBatchWithSize(int(bytes) + 64)
 		for _, t := range g.members {
 			if t.batch == nil {
 				addWrites(batch, t.writes.Current())
@@ -351,7 +350,7 @@ func (s *Store) prepare(t *txn) error {
 		t.bulk = s.recent.Bulk(intervals)
 	}
 	if bytes := t.writes.Bytes(); bytes > preparedBytes {
-		t.batch = s.db.NewBatchWithSize(int(bytes) + 10*t.writes.Len() + 64)
+		t.batch = s.db.NewBatchWithSize(int(bytes) + 64)
 		addWrites(t.batch, writes)
 	}
 	return nil

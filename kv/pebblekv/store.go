@@ -30,12 +30,13 @@ type Store struct {
 	states  snapshots
 
 	commits  commitQueue
-	groups   chan *group   // from the sequencer to the publisher
-	applying sync.Mutex    // held by the sequencer from validation until the result is the newest state
-	version  kv.Version    // of the last commit; the sequencer's own
-	closing  chan struct{} // closed when Close begins: whoever waits gives up
-	down     atomic.Bool   // set when Close begins or the store has failed
-	discards sync.WaitGroup
+	groups   chan *group    // from the sequencer to the publisher
+	applying sync.Mutex     // held by the sequencer from validation until the result is the newest state
+	version  kv.Version     // of the last commit; the sequencer's own
+	added    int            // keys that the last group has added to the index of recent writes; the sequencer's own
+	closing  chan struct{}  // closed when Close begins: whoever waits gives up
+	down     atomic.Bool    // set when Close begins or the store has failed
+	calls    sync.WaitGroup // of Discard and Checkpoint
 	done     sync.WaitGroup // sequencer and publisher
 
 	failure atomic.Pointer[error] // why the store has failed
@@ -132,10 +133,10 @@ func (s *Store) Discard(ctx context.Context, r kv.KeyRange) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !s.commits.enter(&s.discards) {
+	if !s.commits.enter(&s.calls) {
 		return s.unavailable()
 	}
-	defer s.discards.Done()
+	defer s.calls.Done()
 	lower, upper := encodeRange(r)
 	if upper == nil {
 		upper = lastKey
@@ -161,7 +162,7 @@ func (s *Store) Close() error {
 	close(s.closing)
 	s.commits.close()
 	s.done.Wait()
-	s.discards.Wait()
+	s.calls.Wait()
 	deadline := time.Now().Add(s.options.CloseGrace)
 	for s.states.busy() && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)

@@ -243,6 +243,38 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
+// TestCheckpoint: a copy made under load has what was acknowledged before, and whole transactions.
+func TestCheckpoint(t *testing.T) {
+	fs := vfs.NewMem()
+	s := mustOpen(t, testOptions(fs))
+	load := newCounterLoad(3)
+	load.run(s, 20, func(err error) { t.Error(err) })
+	c := crashState{disk: fs, acked: []int64{20, 20, 20}, version: make([]uint64, 3), where: "checkpoint"}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		load.run(s, 200, func(err error) { t.Error(err) })
+	}()
+	if err := s.Checkpoint("copy"); err != nil {
+		t.Fatal(err)
+	}
+	load.check(t, c, func(fs vfs.FS) (*Store, error) {
+		o := testOptions(fs)
+		o.Folder = "copy"
+		return Open(o)
+	})
+	<-done
+	if err := s.Checkpoint("copy"); err == nil {
+		t.Error("a checkpoint replaces another")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Checkpoint("late"); !errors.Is(err, kv.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+}
+
 // TestLarge: transactions whose batches are made outside the sequencer, become runs of the index, and are larger
 // than a memtable, alone and in a group with small ones.
 func TestLarge(t *testing.T) {
