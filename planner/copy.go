@@ -291,11 +291,8 @@ func (s *Session) copyFrom(ctx context.Context, p *prepared, st *ast.Copy, o cop
 	if err != nil {
 		return err
 	}
-	switch t.Kind {
-	case catalog.KindSequence:
+	if t.Kind == catalog.KindSequence {
 		return errs.New(errs.WrongObjectType, `cannot copy to sequence "%s"`, t.Name)
-	case catalog.KindView:
-		return errs.New(errs.WrongObjectType, `cannot copy to view "%s"`, t.Name)
 	}
 	if err := s.writing("COPY FROM", out); err != nil {
 		return err
@@ -390,18 +387,28 @@ func (s *Session) copyInsert(ctx context.Context, st *ast.Copy, names []string, 
 		}
 		return nil, false
 	}}
+	// The row stands in the INSERT itself, or where it writes through a view in a WITH query.
 	external := &algebra.External{Cols: ids}
-	var source algebra.Rel = external
-	if values, ok := node.Source.(*algebra.Values); ok && len(names) > 0 {
+	done := false
+	find := &algebra.Rewriter{Rel: func(r algebra.Rel) (algebra.Rel, bool) {
+		values, ok := r.(*algebra.Values)
+		if !ok || done || len(values.Cols) != len(names) {
+			return nil, false
+		}
+		done = true
 		items := make([]algebra.Item, len(values.Cols))
 		for i, id := range values.Cols {
 			items[i] = algebra.Item{ID: id, Expr: replace.RewriteScalar(values.Rows[0][i])}
 		}
-		source = &algebra.Project{Input: source, Items: items}
+		return &algebra.Project{Input: external, Items: items}, true
+	}}
+	for _, c := range q.CTEs {
+		c.Rel = find.RewriteRel(c.Rel)
 	}
-	changed := *node
-	changed.Source = source
-	q.Root, q.Params = &changed, nil
+	q.Root, q.Params = find.RewriteRel(node), nil
+	if !done {
+		return nil, nil, errs.Unsupported("COPY into this relation")
+	}
 	return func(next func() (*types.Batch, error)) *algebra.Query {
 		external.Next = next
 		return q
