@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"holdfast/planner/bind"
 	"holdfast/planner/copyio"
@@ -29,7 +30,7 @@ func (s *Session) copyStatement(ctx context.Context, p *prepared, st *ast.Copy, 
 		return errs.Unsupported("COPY to or from a file of the server").
 			WithHint(`Use COPY .. FROM STDIN or TO STDOUT, or psql's \copy.`)
 	}
-	o, err := copyOptions(st)
+	o, err := copyOptions(st, p.text)
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,13 @@ func (s *Session) copyStatement(ctx context.Context, p *prepared, st *ast.Copy, 
 }
 
 // copyOptions reads the options of COPY.
-func copyOptions(st *ast.Copy) (copyio.Options, error) {
+func copyOptions(st *ast.Copy, text string) (copyio.Options, error) {
+	at := func(x *ast.Option) int {
+		if x.At < 0 || int(x.At) > len(text) {
+			return 0
+		}
+		return utf8.RuneCountInString(text[:x.At]) + 1
+	}
 	format := copyio.Text
 	for _, x := range st.Options {
 		if x.Name != "format" {
@@ -56,7 +63,7 @@ func copyOptions(st *ast.Copy) (copyio.Options, error) {
 		case "binary":
 			format = copyio.Binary
 		default:
-			return copyio.Options{}, errs.New(errs.InvalidParameterValue, `COPY format "%s" not recognized`, v)
+			return copyio.Options{}, errs.New(errs.InvalidParameterValue, `COPY format "%s" not recognized`, v).At(at(x))
 		}
 	}
 	o := copyio.Default(format)
@@ -143,7 +150,7 @@ func copyOptions(st *ast.Copy) (copyio.Options, error) {
 		case "encoding":
 			_, err = checkEncoding(v)
 		default:
-			err = errs.New(errs.SyntaxError, `option "%s" not recognized`, x.Name)
+			err = errs.New(errs.SyntaxError, `option "%s" not recognized`, x.Name).At(at(x))
 		}
 		if err != nil {
 			return o, err
@@ -177,7 +184,7 @@ func optionNames(x *ast.Option) map[string]bool {
 func (s *Session) copyTo(ctx context.Context, p *prepared, st *ast.Copy, o copyio.Options, out Output) error {
 	stmt := st.Query
 	if stmt == nil {
-		t, err := bind.ResolveRelation(s.bindOptions(ctx, s.tx.snapshot, p.text), st.Table, false)
+		t, err := bind.ResolveRelation(s.bindOptions(ctx, s.tx.snapshot, ""), st.Table, false)
 		if err != nil {
 			return err
 		}
@@ -287,7 +294,7 @@ func (s *Session) copyFrom(ctx context.Context, p *prepared, st *ast.Copy, o cop
 	if st.Where != nil {
 		return errs.Unsupported("COPY FROM .. WHERE")
 	}
-	t, err := bind.ResolveRelation(s.bindOptions(ctx, s.tx.snapshot, p.text), st.Table, false)
+	t, err := bind.ResolveRelation(s.bindOptions(ctx, s.tx.snapshot, ""), st.Table, false)
 	if err != nil {
 		return err
 	}
@@ -429,6 +436,8 @@ type copySource struct {
 	column  int // being read, for errors; -1: none
 	value   string
 	parsing bool
+	// first and last are the lines of the present batch.
+	first, last int64
 }
 
 func (c *copySource) next() (*types.Batch, error) {
@@ -445,6 +454,9 @@ func (c *copySource) next() (*types.Batch, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if c.last = c.reader.Line(); n == 0 {
+			c.first = c.last
 		}
 		for j, f := range fields {
 			if f.Data == nil {
@@ -491,7 +503,12 @@ func (c *copySource) where(err error) error {
 		return err
 	}
 	e.Where = "COPY " + c.table.Name + ", line " + itoa(line)
-	if c.parsing {
+	if !c.parsing {
+		// Rows are written a batch at a time, and the error does not say which row of the batch it is about.
+		if e.Where = "COPY " + c.table.Name + ", line " + itoa(int(c.first)); c.last != c.first {
+			e.Where = "COPY " + c.table.Name + ", lines " + itoa(int(c.first)) + "-" + itoa(int(c.last))
+		}
+	} else {
 		if c.column >= 0 {
 			e.Where += ", column " + c.names[c.column]
 			if c.options.Format != copyio.Binary {

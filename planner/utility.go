@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -480,6 +481,12 @@ func (s *Session) executeStatement(ctx context.Context, p *prepared, st *ast.Exe
 	}
 	pl, run, err := s.start(ctx, q, params, out)
 	if err != nil {
+		var e *errs.Error
+		if errors.As(err, &e) && e.Position != 0 {
+			c := *e
+			c.Position = 0 // it is one in the text of PREPARE
+			return &c
+		}
 		return err
 	}
 	defer run.Close()

@@ -149,11 +149,11 @@ func (s *scope) arbiters(c *ast.OnConflict, w *writeTarget) []*catalog.Index {
 		}
 		e := elem.Expr
 		if e == nil {
-			pos := elem.Pos()
+			pos := c.TargetAt
 			if pos < 0 {
-				pos = c.Pos()
+				pos = c.At
 			}
-			e = &ast.ColumnRef{At: ast.At(pos), Names: []string{elem.Column}}
+			e = &ast.ColumnRef{At: pos, Names: []string{elem.Column}}
 		}
 		x := s.exprIn(inIndexExpr, e)
 		if col, ok := x.(*algebra.Col); ok && byID[col.ID] != 0 {

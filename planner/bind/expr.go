@@ -2,6 +2,7 @@ package bind
 
 import (
 	"strconv"
+	"strings"
 
 	"holdfast/sql/algebra"
 	"holdfast/sql/ast"
@@ -314,7 +315,10 @@ func (b *binder) checkCollation(name []string, pos int) {
 			return
 		}
 	}
-	b.unsupported(pos, "collation %s", quoted(last))
+	if strings.HasSuffix(last, "-x-icu") || strings.ContainsAny(last, "_") { // those of ICU and of the system
+		b.unsupported(pos, "collation %s", quoted(last))
+	}
+	b.fail(pos, errs.UndefinedObject, `collation %s for encoding "UTF8" does not exist`, quoted(strings.Join(name, ".")))
 }
 
 // distinct binds IS [NOT] DISTINCT FROM.

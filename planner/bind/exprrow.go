@@ -225,7 +225,7 @@ func (s *scope) starColumns(e *ast.ColumnRef) []starItem {
 	}
 	_, src := s.relation(schema, e.Names[n-1], pos)
 	if src == nil {
-		s.missingRelation(schema, e.Names[n-1], pos)
+		s.missingRelation(e.Names[n-1], pos)
 	}
 	return b.sourceColumns(src, pos)
 }

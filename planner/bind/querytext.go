@@ -171,13 +171,14 @@ func viewText(ctx context.Context, o Options, s *ast.Select, columns []string) (
 	b := newBinder(ctx, o)
 	b.text = newTextEvents()
 	r := b.selectStmt(s, nil, nil, true)
-	i := 0
-	for _, t := range r.text.outputs() {
+	var names []string
+	for i, t := range r.text.outputs() {
+		names = append(names, t.name)
 		if i < len(columns) {
-			t.name = columns[i]
+			names[i] = columns[i]
 		}
-		i++
 	}
+	r.text.nameOutputs(names)
 	p := b.printer(nil)
 	p.table = func(t *catalog.Table) string { return b.o.Snapshot.QualifiedName(t.OID, nil) }
 	p.queryColumns(b)
@@ -188,6 +189,18 @@ func viewText(ctx context.Context, o Options, s *ast.Select, columns []string) (
 	v.queryColumns(b)
 	v.query(r.text, 0, true)
 	return strings.TrimSpace(p.String()), v.String() + ";"
+}
+
+// nameOutputs names the columns of a query, in every branch of a set operation.
+func (q *queryText) nameOutputs(names []string) {
+	if q.op != "" {
+		q.left.nameOutputs(names)
+		q.right.nameOutputs(names)
+		return
+	}
+	for i, t := range q.outputs() {
+		t.name = names[i]
+	}
 }
 
 // conditionText prints the condition of an assertion, to be read under an empty search path.

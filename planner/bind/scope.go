@@ -284,7 +284,7 @@ func (s *scope) columnRef(e *ast.ColumnRef) algebra.Scalar {
 		}
 		level, src := s.relation(schema, relname, pos)
 		if src == nil {
-			s.missingRelation(schema, relname, pos)
+			s.missingRelation(relname, pos)
 		}
 		if c := b.columnOf(level, src, name, pos); c != nil {
 			return b.use(c, pos)
@@ -306,24 +306,20 @@ func (s *scope) starRow(e *ast.ColumnRef) algebra.Scalar {
 	}
 	_, src := s.relation(schema, e.Names[n-1], pos)
 	if src == nil {
-		s.missingRelation(schema, e.Names[n-1], pos)
+		s.missingRelation(e.Names[n-1], pos)
 	}
 	return b.wholeRow(src, pos)
 }
 
 // missingRelation is the error for a qualifier that no visible item has.
-func (s *scope) missingRelation(schema, name string, pos int) {
-	shown := name
-	if schema != "" {
-		shown = schema + "." + name
-	}
+func (s *scope) missingRelation(name string, pos int) {
 	for level := s; level != nil; level = level.parent {
 		for _, src := range level.all {
 			own := src.table != nil && src.table.Name == name
 			if src.name != name && !own || src.join && src.name == "" {
 				continue
 			}
-			e := errs.New(errs.UndefinedTable, "invalid reference to FROM-clause entry for table %s", quoted(shown))
+			e := errs.New(errs.UndefinedTable, "invalid reference to FROM-clause entry for table %s", quoted(name))
 			if src.name != name && level == s {
 				e.WithHint("Perhaps you meant to reference the table alias %s.", quoted(src.name))
 			} else if src.name != name {
@@ -334,7 +330,7 @@ func (s *scope) missingRelation(schema, name string, pos int) {
 			s.b.bail(pos, e)
 		}
 	}
-	s.b.fail(pos, errs.UndefinedTable, "missing FROM-clause entry for table %s", quoted(shown))
+	s.b.fail(pos, errs.UndefinedTable, "missing FROM-clause entry for table %s", quoted(name))
 }
 
 // missingColumn is the error for a column that is not there, with a hint at one that is spelled alike.

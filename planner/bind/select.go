@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"holdfast/sql/algebra"
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
@@ -218,7 +220,7 @@ func (x *selecting) distinct() {
 	}
 	matched, skipped := 0, false
 	mismatch := func(t *target) {
-		b.fail(t.pos, errs.InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions")
+		b.fail(loc(x.q.DistinctOn[slices.Index(x.on, t)]), errs.InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions")
 	}
 	for _, s := range x.sort {
 		if hasTarget(x.on, s.t) {

@@ -31,7 +31,10 @@ func (env *Env) createTable(ctx context.Context, s *ast.CreateTable) (string, er
 	}
 	schema, err := env.Snapshot.CreationSchema(env.SearchPath, s.Table.Schema, s.Table.Name)
 	if err != nil {
-		return "", errs.As(err).At(env.at(s.Table.Pos()))
+		if errs.CodeOf(err) == errs.InvalidSchemaName {
+			err = errs.As(err).At(env.at(s.Table.Pos()))
+		}
+		return "", err
 	}
 	if env.relationTaken(schema.OID, s.Table.Name) {
 		if s.IfNotExists {

@@ -169,6 +169,7 @@ type (
 	OnConflict struct {
 		At
 		Target      []*IndexElem // inference, nil if none
+		TargetAt    At           // where the inference begins, -1 if nowhere
 		Where       Expr         // of the inference
 		Constraint  string       // ON CONSTRAINT
 		DoUpdate    bool

@@ -379,8 +379,9 @@ func (c *converter) insert(s *pg_query.InsertStmt) *ast.Insert {
 		i.Overriding = "system"
 	}
 	if o := s.OnConflictClause; o != nil {
-		k := &ast.OnConflict{At: c.at(o.Location), DoUpdate: o.Action == pg_query.OnConflictAction_ONCONFLICT_UPDATE}
+		k := &ast.OnConflict{At: c.at(o.Location), TargetAt: -1, DoUpdate: o.Action == pg_query.OnConflictAction_ONCONFLICT_UPDATE}
 		if o.Infer != nil {
+			k.TargetAt = c.at(o.Infer.Location)
 			k.Target = c.indexElems(o.Infer.IndexElems, c.at(o.Infer.Location))
 			k.Where = c.expr(o.Infer.WhereClause)
 			k.Constraint = o.Infer.Conname

@@ -25,8 +25,6 @@ SELECT id, tags[1] AS first, grid[1][2] AS cell FROM arr ORDER BY id;
 SELECT id FROM arr WHERE 'a' = ANY (tags) ORDER BY id;
 SELECT id FROM arr WHERE tags @> '{c}' ORDER BY id;
 UPDATE arr SET tags = tags || 'z' WHERE id = 2;
-UPDATE arr SET tags[1] = 'A', n[2] = 20 WHERE id = 1;
-UPDATE arr SET n[5] = 50 WHERE id = 3;
 SELECT id, tags, n FROM arr ORDER BY id;
 SELECT id, t FROM arr, unnest(tags) AS t ORDER BY id, t;
 SELECT id, (SELECT count(*) FROM unnest(tags)) AS n FROM arr ORDER BY id;
@@ -34,3 +32,5 @@ INSERT INTO arr VALUES (4, '{a');
 INSERT INTO arr VALUES (4, ARRAY[1,2]);
 SELECT '[2:4]={1,2,3}'::int[] AS bounds, ('[2:4]={1,2,3}'::int[])[2] AS e;
 SELECT array_to_json(ARRAY[[1,2],[3,4]]) AS j;
+-- Assignment to elements.
+UPDATE arr SET tags[1] = 'A' WHERE id = 1;

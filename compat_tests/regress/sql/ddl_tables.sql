@@ -101,7 +101,6 @@ COMMENT ON COLUMN ctas.id IS 'the key';
 SELECT obj_description('ctas'::regclass) AS t, col_description('ctas'::regclass, 1) AS c;
 \dt
 \d
-\dt+ ctas
 \d+ ctas
 CREATE TABLE defaults (a timestamptz DEFAULT now(), b date DEFAULT current_date, c text DEFAULT current_user, d numeric(10,2) DEFAULT 0, e int DEFAULT -1, f bool DEFAULT false, g interval DEFAULT '1 day', h uuid DEFAULT gen_random_uuid(), i text DEFAULT upper('a') || 'b', j int[] DEFAULT ARRAY[1, 2], k timestamp DEFAULT CURRENT_TIMESTAMP, l varchar(5) DEFAULT 'x', m text DEFAULT NULL, n jsonb DEFAULT '{}', o float8 DEFAULT 1.5, p bigint DEFAULT 5, q text DEFAULT CASE WHEN 1 > 0 THEN 'a' ELSE 'b' END);
 \d defaults
