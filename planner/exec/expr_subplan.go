@@ -5,6 +5,7 @@ import (
 
 	"holdfast/sql/algebra"
 	"holdfast/sql/errs"
+	"holdfast/sql/funcs"
 	"holdfast/sql/types"
 )
 
@@ -65,7 +66,7 @@ func (c *compiler) subPlan(s *SubPlan) (evaluator, error) {
 		b.closers = append(b.closers, e.kept)
 		hashed := s.Kind == algebra.AnySubquery && s.Op == "=" || s.Kind == algebra.AllSubquery && s.Op == "<>"
 		for i, t := range s.Plan.Properties().Types {
-			hashed = hashed && i < len(s.Left) && identical(s.Left[i].Type(), t)
+			hashed = hashed && i < len(s.Left) && sameEquality(s.Left[i].Type(), t, s.Funcs[i], s.Op)
 		}
 		if hashed {
 			e.set = &rowSet{table: newGroupTable(s.Plan.Properties().Types)}
@@ -80,6 +81,15 @@ func (c *compiler) subPlan(s *SubPlan) (evaluator, error) {
 		e.memo = map[string]types.Datum{}
 	}
 	return e, nil
+}
+
+// sameEquality reports whether a comparison for = or <> agrees with types.EqualVec.
+func sameEquality(left, right *types.Type, fn *funcs.Func, op string) bool {
+	if identical(left, right) {
+		return true
+	}
+	eq, err := funcs.EqualityOperator(left)
+	return left == right && err == nil && (eq.Func == fn || op == "<>")
 }
 
 // volatile reports whether a plan calls a volatile function.

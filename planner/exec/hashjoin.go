@@ -332,6 +332,7 @@ func (o *hashJoinOp) chainRows() {
 
 func (o *hashJoinOp) startProbe(from source) {
 	o.from, o.in, o.state = from, nil, joinProbe
+	o.pairs.restart()
 }
 
 func (o *hashJoinOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
@@ -477,7 +478,7 @@ func (o *hashJoinOp) probeNext(ctx *Ctx, max int) (*types.Batch, error) {
 	p := o.pairs
 	for {
 		if o.in == nil {
-			b, err := o.from(ctx, max)
+			b, err := o.from(ctx, p.ask(max))
 			if b == nil || err != nil {
 				return nil, err
 			}

@@ -69,6 +69,7 @@ func (n *LookupJoin) Build(b *Builder) (Operator, error) {
 }
 
 func (o *lookupJoinOp) Open(ctx *Ctx) error {
+	o.pairs.restart()
 	o.in, o.begun = nil, false
 	if err := o.closeIterator(); err != nil {
 		return err
@@ -84,7 +85,7 @@ func (o *lookupJoinOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 			return nil, err
 		}
 		if o.in == nil {
-			b, err := o.left.Next(ctx, max)
+			b, err := o.left.Next(ctx, p.ask(max))
 			if b == nil || err != nil {
 				return nil, err
 			}

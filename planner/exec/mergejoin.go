@@ -53,6 +53,7 @@ func (n *MergeJoin) Build(b *Builder) (Operator, error) {
 }
 
 func (o *mergeJoinOp) Open(ctx *Ctx) error {
+	o.pairs.restart()
 	o.in, o.next, o.ended, o.begun = nil, nil, false, false
 	o.group.Reset()
 	if err := o.right.Open(ctx); err != nil {
@@ -69,7 +70,7 @@ func (o *mergeJoinOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 			return nil, err
 		}
 		if o.in == nil {
-			b, err := o.left.Next(ctx, max)
+			b, err := o.left.Next(ctx, p.ask(max))
 			if b == nil || err != nil {
 				return nil, err
 			}

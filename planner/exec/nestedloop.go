@@ -78,6 +78,7 @@ func (n *NestedLoop) Build(b *Builder) (Operator, error) {
 }
 
 func (o *nestedLoopOp) Open(ctx *Ctx) error {
+	o.pairs.restart()
 	o.in, o.begun, o.rest = nil, false, false
 	o.matched = o.matched[:0]
 	if o.kept != nil {
@@ -125,7 +126,7 @@ func (o *nestedLoopOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 			return nil, err
 		}
 		if o.in == nil {
-			b, err := o.left.Next(ctx, max)
+			b, err := o.left.Next(ctx, p.ask(max))
 			if err != nil {
 				return nil, err
 			}

@@ -35,6 +35,7 @@ type pairs struct {
 	passing []int32 // candidates that have passed
 	view    types.Batch
 	removed int64
+	want    int // probe rows to ask for
 }
 
 type pairKind uint8
@@ -61,6 +62,15 @@ func newPairs(kind pairKind, left, right []*types.Type, probeLeft bool) *pairs {
 		p.probeAt, p.otherAt = p.otherAt, p.probeAt
 	}
 	return p
+}
+
+// restart forgets how many probe rows it took to find something.
+func (p *pairs) restart() { p.want = 0 }
+
+// ask is how many probe rows to ask for when limit rows are wanted: more and more while no rows come of them.
+func (p *pairs) ask(limit int) int {
+	p.want = min(max(limit, 2*p.want), types.BatchRows)
+	return p.want
 }
 
 // begin takes a new probe batch.
@@ -139,6 +149,7 @@ func (p *pairs) finish(ctx *Ctx) (*types.Batch, error) {
 		if pass.N == 0 {
 			return nil, nil
 		}
+		p.want = 0
 		return p.cand, nil
 	}
 	k := 0
@@ -166,9 +177,11 @@ func (p *pairs) finish(ctx *Ctx) (*types.Batch, error) {
 	rows := types.Rows{N: len(p.sel), Sel: p.sel}
 	if p.kind.single() {
 		p.view = types.Batch{Rows: rows, Cols: p.probe.Cols}
+		p.want = 0
 		return &p.view, nil
 	}
 	p.cand.Rows = rows
+	p.want = 0
 	return p.cand, nil
 }
 
