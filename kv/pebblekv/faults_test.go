@@ -15,6 +15,13 @@ func linger(s fault.Step) {
 	}
 }
 
+// gather makes room for many commits to wait for the next group.
+func gather(s fault.Step) {
+	if s == fault.StepGathered {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // TestFaults breaks the engine on purpose, in one way at a time, and expects the scenarios of the suite that are
 // about it to notice.
 func TestFaults(t *testing.T) {
@@ -41,7 +48,7 @@ func TestFaults(t *testing.T) {
 		{"skip validation", fault.Set{SkipValidation: true}, []string{
 			"anomaly/lost update", "anomaly/write skew on rows", "refresh/fails on a changed read", histories, compared,
 		}},
-		{"skip validation within a group", fault.Set{SkipGroupValidation: true}, []string{"durability/commits in a group", histories}},
+		{"skip validation within a group", fault.Set{SkipGroupValidation: true, Step: gather}, []string{"durability/commits in a group", histories}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, scenario := range c.noticed {
@@ -58,10 +65,10 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestCoarseConformance runs the suite with an index of recent writes so small that it covers keys by ranges all
-// the time.
+// TestCoarseConformance runs the suite with an index of recent writes and footprints so small that they cover keys by
+// ranges all the time.
 func TestCoarseConformance(t *testing.T) {
-	open := harness(func(o *Options) { o.RecentKeys = 4 })
+	open := harness(func(o *Options) { o.RecentKeys, o.FootprintReads = 4, 3 })
 	conformance.Run(t, func(t testing.TB) conformance.Harness {
 		h := open(t)
 		h.Coarse = true
