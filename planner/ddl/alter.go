@@ -292,31 +292,7 @@ func (env *Env) alterType(ctx context.Context, t *catalog.Table, c *ast.AlterCom
 			}
 		}
 	}
-	discarded := []catalog.StorageID{t.Storage}
-	n.Storage = 0
-	for _, x := range n.Indexes {
-		if !x.Primary {
-			discarded = append(discarded, x.Storage)
-			x.Storage = 0
-		}
-	}
-	// Other columns added later have their missing values written out.
-	for _, o := range n.Columns {
-		o.Missing = types.Null
-	}
-	if err := env.put(ctx, n); err != nil {
-		return err
-	}
-	x := env.Exec(ctx, env)
-	target, err := env.target(ctx, n)
-	if err != nil {
-		return err
-	}
-	if err := exec.Rewrite(x, t, target, col.Number, e.Expr); err != nil {
-		return err
-	}
-	env.discard(discarded...)
-	return nil
+	return env.rewrite(ctx, t, n, col.Number, e.Expr)
 }
 
 // dropColumn is DROP COLUMN.
@@ -355,29 +331,7 @@ func (env *Env) addPrimaryKey(ctx context.Context, t *catalog.Table, d *definiti
 			return err
 		}
 	}
-	discarded := []catalog.StorageID{t.Storage}
-	n.Storage = 0
-	for _, x := range n.Indexes {
-		if !x.Primary {
-			discarded = append(discarded, x.Storage)
-			x.Storage = 0
-		}
-	}
-	for _, o := range n.Columns {
-		o.Missing = types.Null
-	}
-	if err := env.put(ctx, n); err != nil {
-		return err
-	}
-	target, err := env.target(ctx, n)
-	if err != nil {
-		return err
-	}
-	if err := exec.Rewrite(env.Exec(ctx, env), t, target, 0, nil); err != nil {
-		return err
-	}
-	env.discard(discarded...)
-	return nil
+	return env.rewrite(ctx, t, n, 0, nil)
 }
 
 // dropConstraint is DROP CONSTRAINT.

@@ -338,14 +338,7 @@ func (env *Env) truncate(ctx context.Context, s *ast.Truncate) error {
 	rules := map[catalog.OID]*catalog.Assertion{}
 	for _, t := range tables {
 		n := clone(t)
-		ids := []catalog.StorageID{t.Storage}
-		n.Storage = 0
-		for _, x := range n.Indexes {
-			if !x.Primary {
-				ids = append(ids, x.Storage)
-				x.Storage = 0
-			}
-		}
+		ids := freshStorage(n)
 		if err := env.put(ctx, n); err != nil {
 			return err
 		}

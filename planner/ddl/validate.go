@@ -7,7 +7,7 @@ import (
 	"holdfast/assertions"
 	"holdfast/planner/bind"
 	"holdfast/planner/exec"
-	"holdfast/planner/exec/rowio"
+	"holdfast/planner/optimize"
 	"holdfast/sql/algebra"
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
@@ -147,41 +147,43 @@ func (env *Env) holds(ctx context.Context, t *catalog.Table, k *catalog.Constrai
 	return nil
 }
 
-// target compiles the indexes of a table for writing rows outside of a plan. Constraints are not part of it.
+// target compiles a table for writing rows outside of a plan.
 func (env *Env) target(ctx context.Context, t *catalog.Table) (*exec.Target, error) {
-	out := &exec.Target{Table: t, Codec: rowio.NewTableCodec(t)}
-	expr := func(text string, kind bind.ExprKind, want *types.Type) (algebra.Scalar, error) {
-		e, err := parse.ParseExpr(text)
-		if err != nil {
-			return nil, err
+	return optimize.Target(ctx, optimize.Options{Snapshot: env.Snapshot, Ctx: &env.Ctx}, t)
+}
+
+// freshStorage gives the rows and entries of a changed table new places, and returns the old ones.
+func freshStorage(t *catalog.Table) []catalog.StorageID {
+	old := []catalog.StorageID{t.Storage}
+	t.Storage = 0
+	for _, x := range t.Indexes {
+		if !x.Primary {
+			old = append(old, x.Storage)
+			x.Storage = 0
 		}
-		b, err := bind.BindExpr(ctx, bind.Options{Snapshot: env.Snapshot, Ctx: &env.Ctx}, t, e, kind, want, types.NoTypmod, "")
-		if err != nil {
-			return nil, err
-		}
-		return b.Expr, nil
 	}
-	for _, ic := range out.Codec.Indexes() {
-		var x exec.IndexExprs
-		for _, k := range ic.Index.Keys {
-			if k.Column == 0 {
-				e, err := expr(k.Expr, bind.IndexExpr, nil)
-				if err != nil {
-					return nil, err
-				}
-				x.Keys = append(x.Keys, e)
-			}
-		}
-		if ic.Index.Predicate != "" {
-			e, err := expr(ic.Index.Predicate, bind.IndexPredicate, types.Bool)
-			if err != nil {
-				return nil, err
-			}
-			x.Predicate = e
-		}
-		out.Indexes = append(out.Indexes, x)
+	return old
+}
+
+// rewrite makes a changed table part of the schema and writes all rows anew in its form, with one column (0:
+// none) computed by an expression over the old row. What other columns of old rows lack is written out.
+func (env *Env) rewrite(ctx context.Context, old, t *catalog.Table, number int16, expr algebra.Scalar) error {
+	discarded := freshStorage(t)
+	for _, c := range t.Columns {
+		c.Missing = types.Null
 	}
-	return out, nil
+	if err := env.put(ctx, t); err != nil {
+		return err
+	}
+	target, err := env.target(ctx, t)
+	if err != nil {
+		return err
+	}
+	if err := exec.Rewrite(env.Exec(ctx, env), old, target, number, expr); err != nil {
+		return err
+	}
+	env.discard(discarded...)
+	return nil
 }
 
 // checkAssertion fails with the first violating row if an assertion does not hold now.

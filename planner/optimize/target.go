@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"context"
+
 	"holdfast/planner/bind"
 	"holdfast/planner/exec"
 	"holdfast/planner/exec/rowio"
@@ -10,6 +12,11 @@ import (
 	"holdfast/sql/parse"
 	"holdfast/sql/types"
 )
+
+// Target compiles what must hold of each row written to a table, for writers that have no plan.
+func Target(ctx context.Context, o Options, t *catalog.Table) (*exec.Target, error) {
+	return (&planner{ctx: ctx, o: o}).target(t)
+}
 
 // target compiles what must hold of each row of a table that a statement writes.
 func (p *planner) target(t *catalog.Table) (*exec.Target, error) {
