@@ -166,6 +166,9 @@ SCHEMA: public
 TABLE: c
 CONSTRAINT: late`
 	c.Fails("INSERT INTO c VALUES (1, 1)", missing)
+	if r, _ := c.Exec("INSERT INTO c VALUES (1, 1) RETURNING id"); r.Tag() != "" || len(r.Rows) > 0 {
+		t.Errorf("a statement that failed was answered with %v", r)
+	}
 	c.Query("SELECT count(*) FROM c", "0")
 	c.Must("BEGIN; INSERT INTO c VALUES (1, 1); INSERT INTO p VALUES (1); COMMIT")
 	c.Must("BEGIN; DELETE FROM p; INSERT INTO p VALUES (1); COMMIT")

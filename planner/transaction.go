@@ -223,6 +223,10 @@ func (s *Session) commit(ctx context.Context, out Output) error {
 			return nil
 		}
 		if !errors.Is(err, kv.ErrConflict) || t.explicit {
+			if n := len(t.steps); n > 0 && !t.explicit {
+				// The last statement has not come to its end: it must not be answered as if it had.
+				out.Reset(max(t.steps[n-1].from, s.floor))
+			}
 			err = s.storeError(err) // names tables by the transaction's schema
 			s.finish(t, false)
 			return err
