@@ -199,7 +199,9 @@ func compareModel(t *rapid.T, c *sessiontest.Client, after string, state model) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		sort.Slice(r.Rows, func(i, j int) bool { return len(r.Rows[i][0]) < len(r.Rows[j][0]) || len(r.Rows[i][0]) == len(r.Rows[j][0]) && r.Rows[i][0] < r.Rows[j][0] })
+		sort.Slice(r.Rows, func(i, j int) bool {
+			return len(r.Rows[i][0]) < len(r.Rows[j][0]) || len(r.Rows[i][0]) == len(r.Rows[j][0]) && r.Rows[i][0] < r.Rows[j][0]
+		})
 		if got := sorted(r.String()); got != sorted(state.String()) {
 			t.Fatalf("after %s, %s gives\n%s\nwant\n%s", after, q, got, sorted(state.String()))
 		}
