@@ -43,7 +43,7 @@ type Stats struct {
 	MemtableBytes uint64 // allocated for memtables, at present
 }
 
-// Stats returns the present figures.
+// Stats returns the present figures, of which those of Pebble are zero when the store is closed.
 func (s *Store) Stats() Stats {
 	c := &s.counts
 	out := Stats{
@@ -59,9 +59,9 @@ func (s *Store) Stats() Stats {
 	l.mu.Lock()
 	out.OpenTxns, out.LiveSnapshots = l.open, l.live
 	out.Version, out.Durable = l.newest.version, l.published.version
-	freed := l.freed
 	l.mu.Unlock()
-	if !freed {
+	if s.commits.enter(&s.calls) {
+		defer s.calls.Done()
 		m := s.db.Metrics()
 		out.DiskBytes = m.DiskSpaceUsage()
 		out.CacheBytes = m.BlockCache.Size
