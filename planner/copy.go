@@ -321,15 +321,14 @@ func (s *Session) copyFrom(ctx context.Context, p *prepared, st *ast.Copy, o cop
 	}
 	data := *s.copyData
 	if data == nil {
-		from, err := out.CopyIn(o.Format == copyio.Binary, len(names))
+		from, err := out.CopyIn(ctx, o.Format == copyio.Binary, len(names))
 		if err != nil {
 			return err
 		}
 		data = &copyKeeper{from: from}
 		*s.copyData = data
-		if s.tx.explicit || len(s.tx.steps) == 0 {
-			s.floor = out.Mark() // the request for the data has been sent, and is not repeated
-		}
+	} else if err := out.CopyInAgain(o.Format == copyio.Binary, len(names)); err != nil {
+		return err
 	}
 	source.reader = copyio.NewReader(data.start(), o, names)
 	pl, err := s.engine.optimize(ctx, s, root(source.next), s.tx.snapshot)
@@ -453,6 +452,9 @@ func (c *copySource) next() (*types.Batch, error) {
 			break
 		}
 		if err != nil {
+			if c.ctx.Err() != nil {
+				err = canceled(c.ctx)
+			}
 			return nil, err
 		}
 		if c.last = c.reader.Line(); n == 0 {
@@ -495,7 +497,7 @@ func (c *copySource) where(err error) error {
 		return err
 	}
 	line := int(c.reader.Line())
-	if e.Code == errs.QueryCanceled {
+	if e.Code == errs.QueryCanceled || c.ctx.Err() != nil {
 		e.Where = "COPY " + c.table.Name + ", line " + itoa(line+1) // the one that was waited for
 		return &e
 	}

@@ -50,7 +50,7 @@ func (s *Session) declare(ctx context.Context, p *prepared, st *ast.DeclareCurso
 	if st.Hold {
 		// The rows outlive the transaction, so they are read now: its snapshot is still open.
 		if err := s.readAhead(ctx, c, -1); err != nil {
-			run.Close()
+			c.close()
 			return err
 		}
 	}
@@ -72,6 +72,18 @@ func (s *Session) readAhead(ctx context.Context, c *portal, n int64) error {
 	if h.complete {
 		return nil
 	}
+	if c.run == nil {
+		pl, run, err := s.start(ctx, c.stmt, c.params, s.out)
+		if err != nil {
+			return err
+		}
+		c.plan, c.run = pl, run
+		if err := skipRows(run, h.length()); err != nil {
+			run.Close()
+			c.run = nil
+			return err
+		}
+	}
 	c.run.Resume(ctx)
 	for n < 0 || h.length() < n {
 		want := int64(types.BatchRows)
@@ -80,6 +92,8 @@ func (s *Session) readAhead(ctx context.Context, c *portal, n int64) error {
 		}
 		b, err := c.run.Next(int(want))
 		if err != nil {
+			c.run.Close()
+			c.run = nil
 			return err
 		}
 		if b == nil {

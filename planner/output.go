@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"context"
 	"io"
 
 	"holdfast/sql/errs"
@@ -40,7 +41,10 @@ type Output interface {
 	ParameterStatus(name, value string) error
 	// CopyIn asks the client for data and returns it as a stream, which ends with io.EOF at CopyDone and
 	// with an error at CopyFail. The caller reads it to its end, or gives up the statement.
-	CopyIn(binary bool, columns int) (io.Reader, error)
+	// Waiting for data ends with the context.
+	CopyIn(ctx context.Context, binary bool, columns int) (io.Reader, error)
+	// CopyInAgain answers what CopyIn did for a statement that is run again on the data it has read already.
+	CopyInAgain(binary bool, columns int) error
 	// CopyOut starts sending data; CopyData sends one piece, which should be whole rows; CopyDone ends.
 	CopyOut(binary bool, columns int) error
 	CopyData(p []byte) error
@@ -52,8 +56,16 @@ type Output interface {
 	Release()
 	// Mark is the present end of the answers.
 	Mark() int64
-	// Reset takes back all answers since the mark. It reports false if some have been sent already.
+	// Remember begins a part of the answers that Reset may go back to the beginning of even if some of it has been
+	// sent: a digest of it is kept.
+	Remember()
+	// Reset takes back all answers since the mark. It reports false if some have been sent already, unless the
+	// mark is where Remember was last called: the answers that follow must then begin with the same bytes,
+	// which are not sent again.
 	Reset(mark int64) bool
+	// Repeated reports whether, since a Reset behind what had been sent, all of that has been answered again in
+	// the same way. The transaction may be committed only then.
+	Repeated() bool
 	// Between is a copy of the answers between two marks, nil if some have been sent; Append sends it again.
 	Between(from, to int64) []byte
 	Append(p []byte) error

@@ -27,6 +27,7 @@ type plan struct {
 	columns []ResultColumn
 	verb    string // of the command tag
 	writes  bool   // changes rows: the tag counts those
+	locks   bool   // takes row locks
 	reads   bool   // only reads: no writes, no locks, no volatile functions
 	version uint64
 	path    []string
@@ -89,7 +90,8 @@ func (e *Engine) optimize(ctx context.Context, s *Session, q *algebra.Query, sna
 	if err != nil {
 		return nil, err
 	}
-	pl := &plan{query: q, exec: x, version: snapshot.Version, path: slices.Clone(s.settings.path), reads: !q.Writes && !q.Volatile}
+	pl := &plan{query: q, exec: x, version: snapshot.Version, path: slices.Clone(s.settings.path), locks: locksRows(q)}
+	pl.reads = !q.Writes && !q.Volatile && !pl.locks
 	if q.Output != nil {
 		pl.columns = make([]ResultColumn, len(q.Output))
 		for i, c := range q.Output {
@@ -117,6 +119,9 @@ func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if pl.locks && !s.tx.explicit {
+		out.Hold() // it may begin again on a newer state
+	}
 	if pl.query.Writes {
 		if err := s.writing(strings.TrimRight(pl.verb, " 0"), out); err != nil {
 			return nil, nil, err
@@ -135,6 +140,22 @@ func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, 
 		return nil, nil, err
 	}
 	return pl, run, nil
+}
+
+// locksRows reports whether a query has a FOR UPDATE or the like.
+func locksRows(q *algebra.Query) bool {
+	found := false
+	v := &algebra.Visitor{Rel: func(r algebra.Rel) bool {
+		if _, ok := r.(*algebra.LockRows); ok {
+			found = true
+		}
+		return !found
+	}}
+	v.VisitRel(q.Root)
+	for _, c := range q.CTEs {
+		v.VisitRel(c.Rel)
+	}
+	return found
 }
 
 // writing is called before a statement that may write.

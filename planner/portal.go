@@ -183,14 +183,15 @@ func (s *Session) Execute(ctx context.Context, name string, maxRows int64, out O
 // again.
 func (s *Session) runImplicitStep(ctx context.Context, out Output, run func(context.Context, Output) error) error {
 	t := s.tx
+	s.Answered(out)
+	if !t.explicit && len(t.steps) == 0 {
+		out.Remember()
+	}
 	from := out.Mark()
 	err := s.runStep(ctx, out, run)
 	if s.tx == t && !t.explicit {
-		t.steps = append(t.steps, step{run, from, out.Mark()})
+		t.steps = append(t.steps, step{run, from, out.Mark(), nil})
 		if isConflict(err) {
-			if len(t.steps) > 0 {
-				t.steps[len(t.steps)-1].to = from // what it had answered is void
-			}
 			return s.rerun(ctx, out)
 		}
 	}
@@ -269,19 +270,21 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 			return err
 		}
 		p.plan, p.run = pl, run
+		if err := skipRows(run, p.rows); err != nil {
+			run.Close()
+			p.run = nil
+			return err
+		}
 	} else {
 		p.run.Resume(ctx)
 	}
 	sent, more, err := s.sendRows(p.run, p.plan, p.formats, maxRows, out)
-	p.rows += sent
 	if err != nil {
 		p.run.Close()
-		p.run, p.done = nil, true
-		if isStale(err) {
-			p.done = false
-		}
+		p.run, p.done = nil, !isStale(err)
 		return err
 	}
+	p.rows += sent
 	if more {
 		return out.PortalSuspended()
 	}
@@ -292,6 +295,19 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 		affected = sent
 	}
 	return out.CommandComplete(p.plan.tag(affected))
+}
+
+// skipRows passes over the rows that a run has given before it met a row that was newer than its snapshot and
+// had to begin again: what it has read until then has not changed.
+func skipRows(run *exec.Run, n int64) error {
+	for n > 0 {
+		b, err := run.Next(int(min(n, types.BatchRows)))
+		if err != nil || b == nil {
+			return err
+		}
+		n -= int64(b.N)
+	}
+	return nil
 }
 
 // sendRows sends up to limit rows (all if 0) of a run, and reports whether there are more.

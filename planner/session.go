@@ -40,7 +40,6 @@ type Session struct {
 	single        bool              // the statement being run is a whole message: if it only reads, it needs no footprint
 	copyData      **copyKeeper      // where the data of the COPY FROM being run is kept
 	namesOf       *catalog.Snapshot // whose objects settings.env finds by name
-	floor         int64             // answers up to here have been sent for good
 	statementTime int64
 	out           Output // of the running message, for notices
 	activity      atomic.Pointer[activity]

@@ -55,7 +55,8 @@ type savepoint struct {
 // step is a statement of an implicit transaction, kept to be run again.
 type step struct {
 	run      func(ctx context.Context, out Output) error
-	from, to int64 // its answers
+	from, to int64  // its answers
+	between  []byte // answers of other messages after it
 }
 
 var (
@@ -160,9 +161,11 @@ func (s *Session) refresh(ctx context.Context) error {
 // it meets a locked row that is newer than its snapshot. A statement that fails leaves no writes.
 func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.Context, out Output) error) error {
 	t := s.tx
+	if t.explicit {
+		out.Remember()
+	}
 	from := out.Mark()
 	for {
-		from = max(from, s.floor)
 		var mark kv.Mark
 		began := t.kv != nil
 		if began {
@@ -192,8 +195,12 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		}
 		t.kv.Retract(mark)
 		if !out.Reset(from) {
+			if !t.explicit {
+				return kv.ErrConflict // the implicit transaction is run again as a whole
+			}
 			return s.conflict(kv.ErrConflict)
 		}
+		out.Hold() // the newest state may not be durable yet
 		if err := s.refresh(ctx); err != nil {
 			if errors.Is(err, kv.ErrConflict) && !t.explicit {
 				return kv.ErrConflict // the implicit transaction is run again as a whole
@@ -202,8 +209,14 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		}
 	}
 	if t = s.tx; t != nil && t.explicit && t.kv != nil {
+		if !out.Repeated() {
+			return s.conflict(kv.ErrConflict)
+		}
 		// No answer may leave before the state it rests on is durable.
-		return s.storeError(t.kv.WaitDurable(ctx))
+		if err := t.kv.WaitDurable(ctx); err != nil {
+			return s.storeError(err)
+		}
+		out.Release()
 	}
 	return nil
 }
@@ -215,6 +228,10 @@ func (s *Session) commit(ctx context.Context, out Output) error {
 		t := s.tx
 		if t == nil {
 			return nil
+		}
+		if !out.Repeated() {
+			s.abandon()
+			return s.conflict(kv.ErrConflict)
 		}
 		err := s.tryCommit(ctx)
 		if err == nil {
@@ -256,18 +273,8 @@ func (s *Session) tryCommit(ctx context.Context) error {
 func (s *Session) rerun(ctx context.Context, out Output) error {
 	s.rerunning = true
 	defer func() { s.rerunning = false }()
+	s.Answered(out)
 	steps := s.tx.steps
-	between := make([][]byte, len(steps)) // answers of other messages after each step
-	for i := range steps {
-		end := out.Mark()
-		if i+1 < len(steps) {
-			end = steps[i+1].from
-		}
-		if between[i] = out.Between(steps[i].to, end); between[i] == nil {
-			s.abandon()
-			return s.conflict(kv.ErrConflict)
-		}
-	}
 	for {
 		old := s.tx
 		s.engine.reruns.Add(1)
@@ -284,11 +291,16 @@ func (s *Session) rerun(ctx context.Context, out Output) error {
 		old.release(s.engine.catalog)
 		s.settings.end(false)
 		s.tx = &transaction{time: old.time, readOnly: old.readOnly, wrote: old.wrote}
-		if !out.Reset(max(steps[0].from, s.floor)) {
+		if !out.Reset(steps[0].from) {
 			s.abandon()
 			return s.conflict(kv.ErrConflict)
 		}
-		err := s.rerunSteps(ctx, out, steps, between)
+		out.Hold()
+		err := s.rerunSteps(ctx, out, steps)
+		if err != nil && !errors.Is(err, kv.ErrConflict) && !out.Repeated() {
+			s.abandon()
+			return s.conflict(kv.ErrConflict)
+		}
 		if !errors.Is(err, kv.ErrConflict) {
 			return err
 		}
@@ -299,7 +311,7 @@ func (s *Session) rerun(ctx context.Context, out Output) error {
 	}
 }
 
-func (s *Session) rerunSteps(ctx context.Context, out Output, steps []step, between [][]byte) error {
+func (s *Session) rerunSteps(ctx context.Context, out Output, steps []step) error {
 	for i := range steps {
 		from := out.Mark()
 		if err := s.runStep(ctx, out, steps[i].run); err != nil {
@@ -308,12 +320,23 @@ func (s *Session) rerunSteps(ctx context.Context, out Output, steps []step, betw
 			}
 			return err
 		}
-		s.tx.steps = append(s.tx.steps, step{steps[i].run, from, out.Mark()})
-		if err := out.Append(between[i]); err != nil {
+		if err := out.Append(steps[i].between); err != nil {
 			return err
 		}
+		s.tx.steps = append(s.tx.steps, step{steps[i].run, from, out.Mark(), steps[i].between})
 	}
 	return nil
+}
+
+// Answered notes what has been answered to messages that are no steps of the implicit transaction, before it is sent.
+func (s *Session) Answered(out Output) {
+	if t := s.tx; t != nil && len(t.steps) > 0 {
+		last := &t.steps[len(t.steps)-1]
+		if end := out.Mark(); end > last.to {
+			last.between = append(last.between[:len(last.between):len(last.between)], out.Between(last.to, end)...)
+			last.to = end
+		}
+	}
 }
 
 // abandon rolls the transaction back and ends it.

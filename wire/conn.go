@@ -37,9 +37,14 @@ type conn struct {
 	// skipping: an error occurred in the extended protocol, messages up to Sync are ignored.
 	skipping bool
 	stopping atomic.Bool
-	mu       sync.Mutex // guards waiting and session against stop and abort
+	mu       sync.Mutex // guards what follows against stop and abort
 	waiting  bool       // in a read between statements
+	aborted  bool       // deadlines are not to be changed any more
+	admitted bool       // counts as a client; guarded by the server's lock
 }
+
+// farewellTimeout bounds the time for telling a client that its connection ends, if it does not read.
+const farewellTimeout = time.Second
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, conn: nc, backend: pgproto3.NewBackend(nc, nc)}
@@ -50,37 +55,52 @@ func newConn(s *Server, nc net.Conn) *conn {
 // serve runs the connection to its end.
 func (c *conn) serve() {
 	defer c.conn.Close()
+	defer c.server.unregister(c)
+	defer func() {
+		if p := recover(); p != nil { // of closing the session
+			c.server.options.Logger.Error("closing a session failed", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			c.server.options.Logger.Error("connection failed", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			c.out.held = false
-			_ = c.out.fail(fatal(errs.New(errs.InternalError, "internal error: %v", p).
+			c.farewell(fatal(errs.New(errs.InternalError, "internal error: %v", p).
 				WithHint("The transaction was rolled back. Please report this with the server's log.")))
-			_ = c.out.flush()
 		}
 		if c.session != nil {
 			c.session.Close()
 		}
-		c.server.unregister(c)
 	}()
 	err := c.startup()
 	if err == nil {
 		err = c.loop()
 	}
-	c.out.held = false
 	var e *errs.Error
 	if errors.As(err, &e) {
 		if e.Severity == "" {
-			e.Severity = "FATAL"
+			e = fatal(e)
 		}
-		_ = c.out.fail(e)
+		c.farewell(e)
 	}
+	_ = c.out.flush()
+}
+
+// farewell tells the client why its connection ends.
+func (c *conn) farewell(e *errs.Error) {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(farewellTimeout))
+	c.out.held = false
+	_ = c.out.fail(e)
 	_ = c.out.flush()
 }
 
 // startup negotiates until the session is ready.
 func (c *conn) startup() error {
-	_ = c.conn.SetDeadline(time.Now().Add(c.server.options.StartupTimeout))
+	c.mu.Lock()
+	if !c.aborted {
+		_ = c.conn.SetDeadline(time.Now().Add(c.server.options.StartupTimeout))
+	}
+	c.waiting = true
+	c.mu.Unlock()
 	c.backend.SetMaxBodyLen(startupBodyBytes)
 	for {
 		message, err := c.backend.ReceiveStartupMessage()
@@ -137,7 +157,7 @@ func (c *conn) start(m *pgproto3.StartupMessage) error {
 	if o.Database == "" {
 		o.Database = o.User
 	}
-	if err := c.server.register(c); err != nil {
+	if err := c.server.admit(c); err != nil {
 		return err
 	}
 	session, err := c.server.engine.NewSession(o)
@@ -146,6 +166,10 @@ func (c *conn) start(m *pgproto3.StartupMessage) error {
 	}
 	c.mu.Lock()
 	c.session = session
+	if !c.aborted {
+		_ = c.conn.SetDeadline(time.Time{})
+	}
+	c.waiting = false
 	c.mu.Unlock()
 	c.out.env = session.Env
 	if m.ProtocolVersion != pgproto3.ProtocolVersion30 || len(unknown) > 0 {
@@ -164,7 +188,6 @@ func (c *conn) start(m *pgproto3.StartupMessage) error {
 		return err
 	}
 	c.backend.SetMaxBodyLen(c.server.options.MaxMessageBytes)
-	_ = c.conn.SetDeadline(time.Time{})
 	return c.ready()
 }
 
@@ -258,6 +281,7 @@ func (c *conn) loop() error {
 		case *pgproto3.Close:
 			err = c.extended(c.close(m), '3')
 		case *pgproto3.Flush:
+			c.session.Answered(c.out)
 			err = c.out.flush()
 		case *pgproto3.Sync:
 			c.skipping = false
@@ -288,7 +312,7 @@ func (c *conn) loop() error {
 func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 	c.mu.Lock()
 	c.waiting = true
-	if c.stopping.Load() && !c.session.Busy() {
+	if c.aborted || c.stopping.Load() && !c.session.Busy() {
 		c.mu.Unlock()
 		return nil, shuttingDown()
 	}
@@ -300,7 +324,7 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 	message, err := c.backend.Receive()
 	c.mu.Lock()
 	c.waiting = false
-	if timeout > 0 && !c.stopping.Load() {
+	if timeout > 0 && !c.aborted {
 		_ = c.conn.SetReadDeadline(time.Time{})
 	}
 	c.mu.Unlock()
@@ -321,7 +345,9 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 func (c *conn) stop() {
 	c.stopping.Store(true)
 	c.mu.Lock()
-	if c.waiting {
+	// A client in a transaction may go on with it for the time of draining.
+	if c.waiting && (c.session == nil || !c.session.Busy()) {
+		c.aborted = true
 		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
 	}
 	c.mu.Unlock()
@@ -331,7 +357,9 @@ func (c *conn) stop() {
 func (c *conn) abort() {
 	c.mu.Lock()
 	session := c.session
+	c.aborted = true
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+	_ = c.conn.SetWriteDeadline(time.Now().Add(farewellTimeout)) // of a client that does not read
 	c.mu.Unlock()
 	if session != nil {
 		session.Terminate(shuttingDown())

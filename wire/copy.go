@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"context"
 	"io"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -11,19 +13,41 @@ import (
 // copyReader is the stream of the client's CopyData messages.
 type copyReader struct {
 	c    *conn
+	ctx  context.Context
 	rest []byte
 	err  error
 }
 
 // copyIn asks the client for copy data.
-func (c *conn) copyIn(binary bool, columns int) (io.Reader, error) {
+func (c *conn) copyIn(ctx context.Context, binary bool, columns int) (io.Reader, error) {
 	if err := c.out.copyResponse('G', binary, columns); err != nil {
 		return nil, err
 	}
 	if err := c.out.flush(); err != nil {
 		return nil, err
 	}
-	return &copyReader{c: c}, nil
+	return &copyReader{c: c, ctx: ctx}, nil
+}
+
+// receive waits for the next message, or the end of the context.
+func (r *copyReader) receive() (pgproto3.FrontendMessage, error) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(r.ctx, func() {
+		r.c.mu.Lock()
+		_ = r.c.conn.SetReadDeadline(time.Unix(1, 0))
+		r.c.mu.Unlock()
+		close(interrupted)
+	})
+	message, err := r.c.backend.Receive()
+	if !stop() {
+		<-interrupted
+		r.c.mu.Lock()
+		if !r.c.aborted {
+			_ = r.c.conn.SetReadDeadline(time.Time{})
+		}
+		r.c.mu.Unlock()
+	}
+	return message, err
 }
 
 func (r *copyReader) Read(p []byte) (int, error) {
@@ -31,7 +55,11 @@ func (r *copyReader) Read(p []byte) (int, error) {
 		if r.err != nil {
 			return 0, r.err
 		}
-		message, err := r.c.backend.Receive()
+		message, err := r.receive()
+		if err != nil && r.ctx.Err() != nil {
+			r.err = r.ctx.Err() // which the session has its own words for
+			continue
+		}
 		if err != nil {
 			r.err = protocolError(err)
 			if r.err == io.EOF { // the client is gone, which is not the end of its data

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"context"
 	"encoding/binary"
+	"hash/maphash"
 	"io"
 	"net"
 
@@ -31,9 +33,18 @@ type output struct {
 	sent int64
 	held bool
 	err  error
-	env  func() *types.Env
+
+	// What is sent from base on goes into digest. After a Reset to base when skip bytes had been sent, as many
+	// bytes are compared with the digest of those, want, instead of being sent.
+	base       int64
+	digest     maphash.Hash
+	skip       int64
+	want       uint64
+	different  bool   // they were others
+	remembered []byte // of the buffer when Remember was called
+	env        func() *types.Env
 	// copyIn reads the client's copy data.
-	copyIn func(binary bool, columns int) (io.Reader, error)
+	copyIn func(ctx context.Context, binary bool, columns int) (io.Reader, error)
 }
 
 var _ planner.Output = (*output)(nil)
@@ -59,7 +70,9 @@ func (o *output) full() error {
 
 // flush writes everything to the client.
 func (o *output) flush() error {
+	o.repeat()
 	if o.err == nil && len(o.buf) > 0 {
+		_, _ = o.digest.Write(o.buf)
 		_, o.err = o.conn.Write(o.buf)
 		o.sent += int64(len(o.buf))
 	}
@@ -219,8 +232,12 @@ func (o *output) report(kind byte, severity string, e *errs.Error) error {
 	return o.end(at)
 }
 
-func (o *output) CopyIn(binary bool, columns int) (io.Reader, error) {
-	return o.copyIn(binary, columns)
+func (o *output) CopyIn(ctx context.Context, binary bool, columns int) (io.Reader, error) {
+	return o.copyIn(ctx, binary, columns)
+}
+
+func (o *output) CopyInAgain(binary bool, columns int) error {
+	return o.copyResponse('G', binary, columns)
 }
 
 func (o *output) CopyOut(binary bool, columns int) error {
@@ -254,12 +271,51 @@ func (o *output) Release() { o.held = false }
 
 func (o *output) Mark() int64 { return o.sent + int64(len(o.buf)) }
 
+func (o *output) Remember() {
+	// What is in the buffer was answered before, and may be sent with what follows: it goes into the digest.
+	o.base = o.sent
+	o.digest.Reset()
+	o.remembered = append(o.remembered[:0], o.buf...)
+}
+
 func (o *output) Reset(mark int64) bool {
-	if mark < o.sent {
+	if mark >= o.sent {
+		o.buf = o.buf[:mark-o.sent]
+		return true
+	}
+	if mark != o.base+int64(len(o.remembered)) || o.skip > 0 || o.err != nil {
 		return false
 	}
-	o.buf = o.buf[:mark-o.sent]
+	o.skip, o.want = o.sent-o.base, o.digest.Sum64()
+	o.digest.Reset()
+	o.sent = o.base
+	o.buf = append(o.buf[:0], o.remembered...)
 	return true
+}
+
+// repeat compares what is answered again with what has been sent.
+func (o *output) repeat() {
+	if o.skip == 0 {
+		return
+	}
+	n := min(o.skip, int64(len(o.buf)))
+	_, _ = o.digest.Write(o.buf[:n])
+	o.buf = append(o.buf[:0], o.buf[n:]...)
+	o.sent += n
+	if o.skip -= n; o.skip == 0 && o.digest.Sum64() != o.want {
+		o.different = true
+	}
+}
+
+func (o *output) Repeated() bool {
+	o.repeat()
+	if o.skip > 0 {
+		// The answer has become shorter than what was sent: nothing of it may be taken for a repetition.
+		o.skip, o.different = 0, true
+	}
+	same := !o.different
+	o.different = false
+	return same
 }
 
 func (o *output) Between(from, to int64) []byte {

@@ -57,6 +57,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
+	clients  int // connections that have been admitted
 	closing  bool
 	serving  sync.WaitGroup
 	listener net.Listener
@@ -123,7 +124,10 @@ func (s *Server) Serve(l net.Listener) error {
 			_ = tc.SetKeepAlive(true)
 		}
 		c := newConn(s, nc)
-		s.serving.Add(1)
+		if !s.register(c) {
+			nc.Close()
+			continue
+		}
 		go func() {
 			defer s.serving.Done()
 			c.serve()
@@ -131,24 +135,40 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// register admits a connection, or says why not.
-func (s *Server) register(c *conn) error {
+// register takes up a connection; false if the server is shutting down.
+func (s *Server) register(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.serving.Add(1)
+	s.conns[c] = struct{}{}
+	return true
+}
+
+// admit makes a connection a client, or says why not. Cancel requests are none.
+func (s *Server) admit(c *conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
 		return fatal(errs.New(errs.CannotConnectNow, "the database system is shutting down"))
 	}
-	if len(s.conns) >= s.options.MaxConnections {
+	if s.clients >= s.options.MaxConnections {
 		return fatal(errs.New(errs.TooManyConnections, "sorry, too many clients already").
 			WithHint("Raise --max-connections, or put a connection pool in front."))
 	}
-	s.conns[c] = struct{}{}
+	c.admitted = true
+	s.clients++
 	return nil
 }
 
 func (s *Server) unregister(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	if c.admitted {
+		s.clients--
+	}
 	s.mu.Unlock()
 }
 

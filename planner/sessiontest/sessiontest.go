@@ -244,7 +244,7 @@ func (o *output) PortalSuspended() error                   { return nil }
 func (o *output) EmptyQuery() error                        { return nil }
 func (o *output) Notice(n *errs.Error) error               { return o.add(event{notice: n}) }
 func (o *output) ParameterStatus(name, value string) error { return nil }
-func (o *output) CopyIn(bool, int) (io.Reader, error) {
+func (o *output) CopyIn(context.Context, bool, int) (io.Reader, error) {
 	return strings.NewReader(o.client.CopyData), nil
 }
 func (o *output) CopyOut(bool, int) error { return nil }
@@ -270,3 +270,8 @@ func (o *output) Append(p []byte) error {
 	o.events = append(o.events, o.kept[binary.BigEndian.Uint64(p)]...)
 	return nil
 }
+
+func (o *output) Remember()      {}
+func (o *output) Repeated() bool { return true }
+
+func (o *output) CopyInAgain(bool, int) error { return nil }
