@@ -63,6 +63,8 @@ type Output interface {
 	// mark is where Remember was last called: the answers that follow must then begin with the same bytes,
 	// which are not sent again.
 	Reset(mark int64) bool
+	// Truncate takes back those answers since the mark that have not been sent.
+	Truncate(mark int64)
 	// Repeated reports whether, since a Reset behind what had been sent, all of that has been answered again in
 	// the same way. The transaction may be committed only then.
 	Repeated() bool

@@ -176,6 +176,9 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		if err == nil {
 			break
 		}
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			err = canceled(ctx)
+		}
 		t = s.tx
 		if t == nil || t.kv == nil {
 			return err
@@ -242,7 +245,10 @@ func (s *Session) commit(ctx context.Context, out Output) error {
 		if !errors.Is(err, kv.ErrConflict) || t.explicit {
 			if n := len(t.steps); n > 0 && !t.explicit {
 				// The last statement has not come to its end: it must not be answered as if it had.
-				out.Reset(max(t.steps[n-1].from, s.floor))
+				out.Truncate(t.steps[n-1].from)
+			}
+			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				err = canceled(ctx)
 			}
 			err = s.storeError(err) // names tables by the transaction's schema
 			s.finish(t, false)

@@ -36,6 +36,7 @@ type conn struct {
 
 	// skipping: an error occurred in the extended protocol, messages up to Sync are ignored.
 	skipping bool
+	gone     bool // the client's stream has ended, or reading it has failed
 	stopping atomic.Bool
 	mu       sync.Mutex // guards what follows against stop and abort
 	waiting  bool       // in a read between statements
@@ -47,9 +48,22 @@ type conn struct {
 const farewellTimeout = time.Second
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, conn: nc, backend: pgproto3.NewBackend(nc, nc)}
+	c := &conn{server: s, conn: nc}
+	c.backend = pgproto3.NewBackend(inbound{c}, nc)
 	c.out = &output{conn: nc, env: func() *types.Env { return types.DefaultEnv }, copyIn: c.copyIn}
 	return c
+}
+
+// inbound is what the client sends. It notes when that ends, since the errors of messages that cannot be
+// understood may be io.EOF too.
+type inbound struct{ c *conn }
+
+func (r inbound) Read(p []byte) (int, error) {
+	n, err := r.c.conn.Read(p)
+	if err != nil {
+		r.c.gone = true
+	}
+	return n, err
 }
 
 // serve runs the connection to its end.
@@ -105,7 +119,7 @@ func (c *conn) startup() error {
 	for {
 		message, err := c.backend.ReceiveStartupMessage()
 		if err != nil {
-			return protocolError(err)
+			return c.protocolError(err)
 		}
 		switch m := message.(type) {
 		case *pgproto3.SSLRequest, *pgproto3.GSSEncRequest:
@@ -338,7 +352,7 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 		}
 		return nil, timeoutError
 	}
-	return nil, protocolError(err)
+	return nil, c.protocolError(err)
 }
 
 // stop asks the connection to end when it is between statements.
@@ -371,15 +385,14 @@ func shuttingDown() *errs.Error {
 }
 
 // protocolError turns an error of reading messages into what the client is told: nothing if it is gone.
-func protocolError(err error) error {
+func (c *conn) protocolError(err error) error {
 	var tooLong *pgproto3.ExceededMaxBodyLenErr
-	var ne net.Error
 	switch {
 	case errors.As(err, &tooLong):
 		return fatal(errs.New(errs.ProgramLimitExceeded, "message of %d bytes is longer than the limit of %d bytes", tooLong.ActualBodyLen, tooLong.MaxExpectedBodyLen).
 			WithHint("Send less at once, such as a COPY in more pieces or fewer rows per statement."))
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.As(err, &ne):
-		return io.EOF
+	case c.gone:
+		return goodbye
 	}
 	return fatal(errs.New(errs.ProtocolViolation, "invalid message from client: %s", err.Error()))
 }

@@ -61,7 +61,7 @@ func (r *copyReader) Read(p []byte) (int, error) {
 			continue
 		}
 		if err != nil {
-			r.err = protocolError(err)
+			r.err = r.c.protocolError(err)
 			if r.err == io.EOF { // the client is gone, which is not the end of its data
 				r.err = fatal(errs.New(errs.ConnectionFailure, "unexpected EOF on client connection with an open transaction"))
 			}

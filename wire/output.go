@@ -293,6 +293,10 @@ func (o *output) Reset(mark int64) bool {
 	return true
 }
 
+func (o *output) Truncate(mark int64) {
+	o.buf = o.buf[:min(max(mark-o.sent, 0), int64(len(o.buf)))]
+}
+
 // repeat compares what is answered again with what has been sent.
 func (o *output) repeat() {
 	if o.skip == 0 {

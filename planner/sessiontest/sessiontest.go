@@ -275,3 +275,5 @@ func (o *output) Remember()      {}
 func (o *output) Repeated() bool { return true }
 
 func (o *output) CopyInAgain(bool, int) error { return nil }
+
+func (o *output) Truncate(mark int64) { o.Reset(mark) }
