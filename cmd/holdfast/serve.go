@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -112,7 +113,13 @@ func openServer(ctx context.Context, o serverOptions, listener net.Listener, log
 	store, err := pebblekv.Open(pebblekv.Options{
 		Folder: o.data, CacheBytes: o.cacheMB << 20, MaxTxnBytes: o.maxTransactionBytes, Logger: logger,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, kv.ErrInUse):
+		return nil, fmt.Errorf("the folder %s is in use by another Holdfast: stop that one, or choose another folder with --data", o.data)
+	case errors.Is(err, kv.ErrFormat):
+		_, why, _ := strings.Cut(err.Error(), kv.ErrFormat.Error()+": ")
+		return nil, fmt.Errorf("%s: not a data folder that this Holdfast can open; choose another with --data", why)
+	case err != nil:
 		return nil, err
 	}
 	limitHeap()
