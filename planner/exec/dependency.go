@@ -3,6 +3,7 @@ package exec
 import (
 	"slices"
 
+	"holdfast/sql/algebra"
 	"holdfast/sql/types"
 )
 
@@ -20,9 +21,16 @@ type dependency struct {
 	generations []int
 }
 
-// dependency of a plan.
-func (b *Builder) dependency(n Node) *dependency {
+// dependency of a plan, and of expressions over its rows.
+func (b *Builder) dependency(n Node, over ...algebra.Scalar) *dependency {
 	on := dependenciesOf(n)
+	if len(over) > 0 {
+		local := algebra.ColSet{}
+		local.Add(n.Properties().Cols...)
+		for _, s := range over {
+			on.addScalar(s, local)
+		}
+	}
 	d := &dependency{builder: b}
 	for id := range on.columns {
 		d.cells = append(d.cells, b.cell(id))

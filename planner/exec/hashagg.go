@@ -58,7 +58,7 @@ func (n *HashAggregate) Build(b *Builder) (Operator, error) {
 		return nil, err
 	}
 	l := LayoutOf(n.Input)
-	o := &hashAggOp{input: in, types: l.Types(), out: newBatch(n.Props.Types), depends: b.dependency(n.Input)}
+	o := &hashAggOp{input: in, types: l.Types(), out: newBatch(n.Props.Types), depends: b.dependency(n.Input, n.Scalars()...)}
 	var keyTypes []*types.Type
 	if o.at, keyTypes, err = columnsAt(l, n.Keys); err != nil {
 		return nil, err

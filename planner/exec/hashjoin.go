@@ -144,7 +144,7 @@ func (n *HashJoin) Build(b *Builder) (Operator, error) {
 			kind, o.buildOutput, o.keepBuild = pairMark, true, true
 		}
 	}
-	o.depends = b.dependency(buildNode)
+	o.depends = b.dependency(buildNode, buildKeys...)
 	o.pairs = newPairs(kind, left.types, right.types, !n.BuildLeft)
 	o.pairs.notFalse = n.Kind == algebra.AntiNullJoin
 	if o.pairs.on, err = b.optional(n.On, both); err != nil {
