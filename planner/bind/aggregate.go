@@ -198,24 +198,43 @@ func (x *selecting) aggregated(rel algebra.Rel) algebra.Rel {
 	b := x.b
 	g := &grouping{scope: x.scope, isKey: algebra.ColSet{}, byKey: map[*source]bool{}, made: algebra.ColSet{}}
 	var computed []algebra.Item
+	below, above, exprs := map[*target]algebra.ColID{}, map[*target]algebra.ColID{}, map[*target]scalar{}
 	for _, t := range x.group {
 		e := t.expr
+		exprs[t] = e
+		newKey := func() algebra.ColID {
+			id := b.newCol(algebra.Column{Name: t.name, T: typeOf(e.Type(), e.Mod())}, colInfo{scope: x.scope})
+			if f := b.fieldsOf(e); f != nil && e.Type() == types.RecordType {
+				b.setRecord(id, f)
+			}
+			return id
+		}
 		if c, ok := e.(*algebra.Col); ok && b.info(c.ID).scope == x.scope {
-			g.addKey(c.ID)
-			continue
+			below[t] = c.ID
+			if x.groupSets == nil {
+				g.addKey(c.ID)
+				continue
+			}
+		} else {
+			below[t] = newKey()
+			computed = append(computed, algebra.Item{ID: below[t], Expr: e})
 		}
-		id := b.newCol(algebra.Column{Name: t.name, T: typeOf(e.Type(), e.Mod())}, colInfo{scope: x.scope})
-		if f := b.fieldsOf(e); f != nil && e.Type() == types.RecordType {
-			b.setRecord(id, f)
+		id := below[t]
+		if x.groupSets != nil {
+			id = newKey()
 		}
-		computed = append(computed, algebra.Item{ID: id, Expr: e})
+		above[t] = id
 		g.exprs, g.ids = append(g.exprs, e), append(g.ids, id)
 		g.addKey(id)
 	}
-	below := x.setsBelow(g, computed)
-	rel = projectSets(rel, below)
-	for _, c := range below {
+	x.checkGroupings(exprs)
+	sets := x.setsBelow(g, computed)
+	rel = projectSets(rel, sets)
+	for _, c := range sets {
 		c.done = true
+	}
+	for _, c := range x.groupings {
+		g.made.Add(c.id)
 	}
 	for _, a := range x.aggs {
 		g.made.Add(a.ID)
@@ -246,6 +265,9 @@ func (x *selecting) aggregated(rel algebra.Rel) algebra.Rel {
 	}
 	agg := &algebra.Aggregate{Keys: g.keys}
 	need := algebra.ColsOf(g.keys...)
+	for _, id := range below {
+		need.Add(id)
+	}
 	for _, a := range x.aggs {
 		agg.Aggs = append(agg.Aggs, *a)
 		for _, list := range [][]scalar{a.Args, a.OrderArgs, {a.Filter}} {
@@ -265,12 +287,28 @@ func (x *selecting) aggregated(rel algebra.Rel) algebra.Rel {
 		}
 		rel = &algebra.Project{Input: rel, Items: items}
 	}
-	agg.Input = rel
-	rel = agg
+	if x.groupSets != nil {
+		rel = x.aggregateSets(rel, below, above, exprs)
+	} else {
+		agg.Input = rel
+		rel = x.withGroupings(agg)
+	}
 	if having != nil {
 		rel = &algebra.Filter{Input: rel, Cond: having}
 	}
 	return rel
+}
+
+// withGroupings adds the GROUPING calls of a query with one set, which are all 0.
+func (x *selecting) withGroupings(rel algebra.Rel) algebra.Rel {
+	if len(x.groupings) == 0 {
+		return rel
+	}
+	p := x.b.pass(rel)
+	for _, c := range x.groupings {
+		p.Items = append(p.Items, algebra.Item{ID: c.id, Expr: &algebra.Const{T: noMod(types.Int4), Value: types.NewInt(0)}})
+	}
+	return p
 }
 
 func (g *grouping) addKey(id algebra.ColID) {

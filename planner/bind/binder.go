@@ -53,6 +53,8 @@ type colInfo struct {
 	kind  colKind
 	win   *windowCall
 	agg   *algebra.Agg
+
+	grouping *groupingCall
 }
 
 type colKind uint8
@@ -61,7 +63,8 @@ const (
 	fromCol colKind = iota
 	aggCol
 	windowCol
-	setCol    // of a set-returning function in a select list
+	setCol // of a set-returning function in a select list
+	groupingCol
 	outputCol // computed for the select list or a window
 )
 

@@ -69,7 +69,7 @@ func (s *scope) expr(e ast.Expr) scalar {
 	case *ast.CurrentOf:
 		s.b.unsupported(-1, "WHERE CURRENT OF")
 	case *ast.Grouping:
-		s.b.unsupported(e.Pos(), "GROUPING")
+		return s.groupingCall(e)
 	}
 	s.b.unsupported(e.Pos(), "this expression")
 	return nil

@@ -239,6 +239,14 @@ func (p *printer) basic(q *queryText, visible bool) {
 		}
 		p.sortExpr(e)
 	}
+	for i, n := range q.nodes {
+		if i == 0 {
+			p.keyword(" GROUP BY ", -indentStd, indentStd, 1)
+		} else {
+			p.s(", ")
+		}
+		p.groupNode(n, true)
+	}
 	if q.having != nil {
 		p.keyword(" HAVING ", -indentStd, indentStd, 0)
 		p.expr(q.having, false)

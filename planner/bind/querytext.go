@@ -50,6 +50,7 @@ type queryText struct {
 	from       []ast.TableExpr
 	where      scalar
 	group      []scalar
+	nodes      []*groupNode // GROUP BY with grouping sets
 	having     scalar
 	windows    []*windowSpec
 
@@ -99,7 +100,11 @@ func (b *binder) note(s *algebra.Subquery, r *result) scalar {
 func (x *selecting) queryText() *queryText {
 	q := &queryText{sources: x.all, distinct: x.q.Distinct, targets: x.targets, from: x.q.From, where: x.where,
 		having: x.having, limit: x.count, offset: x.offset, ties: x.q.WithTies, locking: x.q.Locking}
+	q.nodes = x.nodes
 	for _, t := range x.group {
+		if x.nodes != nil {
+			break
+		}
 		q.group = append(q.group, t.plain)
 	}
 	for _, t := range x.on {
@@ -289,6 +294,11 @@ func (p *printer) queryColumns(b *binder) {
 			return inner.String()
 		case windowCol:
 			inner.windowFunc(info.win)
+			return inner.String()
+		case groupingCol:
+			inner.s("GROUPING(")
+			inner.list(info.grouping.args, true)
+			inner.s(")")
 			return inner.String()
 		case setCol:
 			for _, c := range info.scope.sets {

@@ -35,6 +35,8 @@ type scope struct {
 	windows []*windowCall
 	named   []*ast.WindowDef // WINDOW clause
 	sets    []*setCall
+
+	groupings []*groupingCall
 }
 
 // source is an item of FROM as names see it: a table, a query, functions, or a join.

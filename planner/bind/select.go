@@ -51,15 +51,19 @@ type selecting struct {
 	q       *ast.Select
 	targets []*target
 	sort    []sortItem
-	group   []*target
+	group   []*target // every expression grouped by
 	groupBy bool
-	on      []*target // DISTINCT ON
-	where   scalar
-	having  scalar
-	specs   []*windowSpec // of the WINDOW clause
-	count   scalar
-	offset  scalar
-	rel     algebra.Rel
+	// nodes are the items of GROUP BY if there are grouping sets among them, groupSets what they come to, if
+	// that is more than one set.
+	nodes     []*groupNode
+	groupSets [][]*target
+	on        []*target // DISTINCT ON
+	where     scalar
+	having    scalar
+	specs     []*windowSpec // of the WINDOW clause
+	count     scalar
+	offset    scalar
+	rel       algebra.Rel
 }
 
 type sortItem struct {
@@ -109,7 +113,7 @@ func (s *scope) plainSelect(q *ast.Select, resolve bool) *result {
 		x.having = s.condition(inHaving, q.Having)
 	}
 	x.sort = x.orderBy(q.OrderBy)
-	x.bindGroupBy(q.GroupBy)
+	x.bindGroupBy(q.GroupBy, q.GroupDistinct)
 	if q.Distinct {
 		x.distinct()
 	}
@@ -308,7 +312,7 @@ func (x *selecting) build() *result {
 	if x.where != nil {
 		rel = &algebra.Filter{Input: rel, Cond: x.where}
 	}
-	if (len(x.aggs) > 0 || x.groupBy || x.having != nil) && b.text == nil {
+	if (len(x.aggs) > 0 || x.groupBy || x.having != nil || len(x.groupings) > 0) && b.text == nil {
 		rel = x.aggregated(rel)
 	}
 	rel = x.windowed(rel)

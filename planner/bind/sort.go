@@ -157,36 +157,27 @@ func (x *selecting) checkGroupTarget(t *target, c clause) {
 }
 
 // bindGroupBy binds GROUP BY.
-func (x *selecting) bindGroupBy(items []*ast.GroupItem) {
+func (x *selecting) bindGroupBy(items []*ast.GroupItem, distinct bool) {
+	var nodes []*groupNode
+	plain := true
 	for _, g := range items {
-		switch g.Kind {
-		case "":
-			x.groupBy = true
-			x.groupItem(g.Expr)
-		case "empty":
-			x.groupBy = true
-		case "rollup":
-			x.b.unsupported(g.Pos(), "ROLLUP")
-		case "cube":
-			x.b.unsupported(g.Pos(), "CUBE")
-		default:
-			x.b.unsupported(g.Pos(), "GROUPING SETS")
-		}
+		x.groupBy = true
+		plain = plain && g.Kind == ""
+		nodes = append(nodes, x.groupNode(g))
 	}
-}
-
-func (x *selecting) groupItem(e ast.Expr) {
-	if r, ok := e.(*ast.Row); ok && !r.Explicit {
-		for _, f := range r.Fields {
-			x.groupItem(f)
-		}
+	if plain {
 		return
 	}
-	t := x.findTarget(e, inGroupBy)
-	if hasTarget(x.group, t) {
+	x.nodes = nodes
+	sets := x.groupingSets(nodes, distinct)
+	if len(sets) > 1 {
+		x.groupSets = sets
 		return
 	}
-	t.expr = x.b.known(t.expr)
-	x.b.needEquality(t.expr.Type(), loc(e))
-	x.group = append(x.group, t)
+	x.group = nil
+	for _, t := range sets[0] {
+		if !hasTarget(x.group, t) {
+			x.group = append(x.group, t)
+		}
+	}
 }
