@@ -279,6 +279,9 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 		p.run.Resume(ctx)
 	}
 	sent, more, err := s.sendRows(p.run, p.plan, p.formats, maxRows, out)
+	if err == nil && more {
+		err = p.run.Settle()
+	}
 	if err != nil {
 		p.run.Close()
 		p.run, p.done = nil, !isStale(err)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"holdfast/planner/sessiontest"
+	"holdfast/sql/errs"
 )
 
 func TestForeignKeyErrors(t *testing.T) {
@@ -151,6 +152,27 @@ SCHEMA: public
 TABLE: c
 CONSTRAINT: c_p_fkey`)
 	c.Query("SELECT count(*) FROM c", "0")
+}
+
+// TestGivenUpPortals: what a statement changes, and what is checked, does not depend on how many rows the client reads.
+func TestGivenUpPortals(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p); INSERT INTO p SELECT generate_series(1, 5); INSERT INTO c VALUES (5)`)
+	if _, err := c.Portal("WITH x AS (DELETE FROM p RETURNING id) SELECT id FROM x", 1); errs.CodeOf(err) != errs.ForeignKeyViolation {
+		t.Errorf("a violation: %v", err)
+	}
+	c.Query("SELECT count(*) FROM p", "5")
+	if r, err := c.Portal("WITH x AS (DELETE FROM p WHERE id < 4 RETURNING id) SELECT id FROM x", 1); err != nil || r.String() != "1" {
+		t.Errorf("%v, %v", r, err)
+	}
+	c.Query("SELECT id FROM p", "4\n5")
+	if _, err := c.Portal("UPDATE p SET id = id + 10 RETURNING id", 1); errs.CodeOf(err) != errs.ForeignKeyViolation {
+		t.Errorf("a violation: %v", err)
+	}
+	if _, err := c.Portal("INSERT INTO p SELECT generate_series(11, 13) RETURNING id", 1); err != nil {
+		t.Error(err)
+	}
+	c.Query("SELECT count(*) FROM p", "5")
 }
 
 func TestDeferredForeignKeys(t *testing.T) {

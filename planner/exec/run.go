@@ -26,6 +26,7 @@ type Run struct {
 	root         Operator
 	ctx          *Ctx
 	ended        bool
+	settled      bool
 	instrumented bool
 	queue        *ruleQueue // of the statement, if several parts of it change rows
 }
@@ -69,7 +70,7 @@ func (p *Plan) build(b *Builder) (*Run, error) {
 }
 
 func (r *Run) start(ctx *Ctx) (*Run, error) {
-	r.ctx, r.ended, r.queue = ctx, false, nil
+	r.ctx, r.ended, r.settled, r.queue = ctx, false, false, nil
 	if ctx.rules == nil && r.plan.modifies() {
 		r.queue = newRuleQueue(ctx)
 		ctx.rules = r.queue
@@ -98,13 +99,24 @@ func (r *Run) Next(max int) (*types.Batch, error) {
 	return b, err
 }
 
-// Finish runs what has an effect beyond the result: WITH queries that change data and have not been read to the end. Next does
-// it at the end of the rows. Whoever stops earlier without an error calls it.
+// Finish ends the execution: see Settle. Next does it at the end of the rows. Whoever stops earlier without an
+// error calls it.
 func (r *Run) Finish() error {
 	if r.ended {
 		return nil
 	}
 	r.ended = true
+	return r.Settle()
+}
+
+// Settle runs what has an effect beyond the result, and leaves the rest of the result to be read: the WITH queries that
+// change data, to their ends, and then the rules of all that the statement has changed. Whoever lets an execution wait
+// calls it, since nobody may ever go on with it.
+func (r *Run) Settle() error {
+	if r.settled {
+		return nil
+	}
+	r.settled = true
 	for _, c := range r.plan.CTEs {
 		if c.Modifies {
 			if err := r.builder.ctes[c].finish(r.ctx); err != nil {

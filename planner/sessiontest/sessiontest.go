@@ -122,6 +122,26 @@ func (c *Client) ExecContext(ctx context.Context, text string) (*Result, error) 
 	return c.out.result(), err
 }
 
+// Portal runs one statement by the extended protocol, asking for at most maxRows rows, and ends with Sync: a
+// portal that has rows left is then given up.
+func (c *Client) Portal(text string, maxRows int64) (*Result, error) {
+	ctx := context.Background()
+	c.out.events = nil
+	err := c.Session.Parse("", text, nil)
+	if err == nil {
+		err = c.Session.Bind("", "", nil, nil, nil)
+	}
+	if err == nil {
+		err = c.Session.Execute(ctx, "", maxRows, &c.out)
+	}
+	if err != nil {
+		c.Session.Fail()
+		return c.out.result(), err
+	}
+	err = c.Session.Sync(ctx, &c.out)
+	return c.out.result(), err
+}
+
 // Must runs statements that must succeed.
 func (c *Client) Must(text string) *Result {
 	c.t.Helper()
