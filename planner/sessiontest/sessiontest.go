@@ -287,7 +287,9 @@ func (o *output) Between(from, to int64) []byte {
 }
 
 func (o *output) Append(p []byte) error {
-	o.events = append(o.events, o.kept[binary.BigEndian.Uint64(p)]...)
+	if len(p) > 0 {
+		o.events = append(o.events, o.kept[binary.BigEndian.Uint64(p)]...)
+	}
 	return nil
 }
 
