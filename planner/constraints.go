@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"holdfast/kv"
+	"holdfast/planner/exec"
+	"holdfast/planner/optimize"
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
@@ -28,7 +30,7 @@ func (s *Session) setConstraints(ctx context.Context, st *ast.SetConstraints) er
 	}
 	x := s.execContext(ctx, nil)
 	x.Occasion = "SET CONSTRAINTS"
-	return s.tx.deferred.Set(x, st.Deferred, constraints)
+	return s.tx.deferred.Set(x, s.presentRule(ctx), st.Deferred, constraints)
 }
 
 // deferrable finds the constraints and assertions of a name. As in PostgreSQL a constraint's name need not be
@@ -76,6 +78,14 @@ func (s *Session) deferrable(name *ast.TableName) (list []catalog.OID, err error
 	return nil, errs.New(errs.UndefinedObject, `constraint "%s" does not exist`, name.Name)
 }
 
+// presentRule finds rules in the transaction's state of the schema.
+func (s *Session) presentRule(ctx context.Context) exec.PresentRule {
+	o := optimize.Options{Snapshot: s.tx.snapshot, Catalog: s.engine.catalog, Ctx: s.functionContext(ctx), WorkMem: s.settings.workMem}
+	return func(constraint catalog.OID, part int, table catalog.OID) (*exec.Rule, error) {
+		return optimize.PresentRule(ctx, o, constraint, part, table)
+	}
+}
+
 // checkDeferred checks at COMMIT what was deferred. A row that the checks lock may be newer than the
 // snapshot; they then start over on the newest state.
 func (s *Session) checkDeferred(ctx context.Context) error {
@@ -87,7 +97,7 @@ func (s *Session) checkDeferred(ctx context.Context) error {
 		mark := t.kv.Savepoint()
 		x := s.execContext(ctx, nil)
 		x.Occasion = "COMMIT"
-		err := t.deferred.Check(x)
+		err := t.deferred.Check(x, s.presentRule(ctx))
 		if !errors.Is(err, kv.ErrStale) {
 			return err
 		}

@@ -394,3 +394,63 @@ func TestActionsBeforeChecks(t *testing.T) {
 	c.Must("DELETE FROM p")
 	c.Query("SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)", "0|0")
 }
+
+// TestChecksSeeWhatActionsLeft: an action changes rows again that the statement has changed; rules look at the rows as they
+// are in the end.
+func TestChecksSeeWhatActionsLeft(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES t ON UPDATE CASCADE);
+		CREATE ASSERTION next CHECK (NOT EXISTS (SELECT id, parent FROM t WHERE parent <> id - 1));
+		INSERT INTO t VALUES (1, NULL), (2, 1)`)
+	c.Must("UPDATE t SET id = id + 10")
+	c.Query("SELECT * FROM t", "11|NULL\n12|11")
+	c.Fails("UPDATE t SET id = id - 1 WHERE id = 11", `
+ERROR 23514: assertion "next" is violated
+DETAIL: Violating row: (id, parent) = (12, 10).
+WHERE: checking assertion "next" at the end of UPDATE of table "t"
+SCHEMA: public
+CONSTRAINT: next`)
+
+	c.Must(`CREATE TABLE p (id int PRIMARY KEY);
+		CREATE TABLE k (p int REFERENCES p ON DELETE SET NULL, q int REFERENCES p ON DELETE CASCADE);
+		CREATE ASSERTION known CHECK (NOT EXISTS (SELECT p, q FROM k WHERE p IS NULL));
+		INSERT INTO p VALUES (1), (2); INSERT INTO k VALUES (1, 1), (1, 2)`)
+	c.Fails("DELETE FROM p WHERE id = 1", `
+ERROR 23514: assertion "known" is violated
+DETAIL: Violating row: (p, q) = (null, 2).
+WHERE: checking assertion "known" at the end of UPDATE of table "k"
+SCHEMA: public
+CONSTRAINT: known`)
+	c.Must("DELETE FROM k WHERE q = 2; DELETE FROM p WHERE id = 1")
+	c.Query("SELECT count(*) FROM k", "0")
+}
+
+// TestDeferredRulesAndSchemaChanges changes the schema between a change of rows and its deferred check.
+func TestDeferredRulesAndSchemaChanges(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE r (id int PRIMARY KEY, a int); CREATE TABLE s (id int PRIMARY KEY, b int); INSERT INTO s VALUES (1, 1);
+		CREATE ASSERTION small CHECK (NOT EXISTS (SELECT id FROM r JOIN s USING (id) WHERE a > b)) DEFERRABLE INITIALLY DEFERRED;
+		CREATE TABLE p (id int PRIMARY KEY);
+		CREATE TABLE k (id int PRIMARY KEY, p int REFERENCES p DEFERRABLE INITIALLY DEFERRED)`)
+	// What was there and is gone again does not count.
+	c.Must("BEGIN; INSERT INTO r VALUES (1, 5); INSERT INTO k VALUES (1, 5); CREATE TABLE x (); DELETE FROM r; DELETE FROM k; COMMIT")
+	// Nor does a rule that is gone.
+	c.Must("BEGIN; INSERT INTO k VALUES (1, 5); DROP TABLE p CASCADE; COMMIT; DELETE FROM k")
+	c.Must("BEGIN; INSERT INTO r VALUES (1, 5); DROP ASSERTION small; COMMIT; DELETE FROM r")
+	// A rule that is still there does.
+	c.Must("CREATE ASSERTION small CHECK (NOT EXISTS (SELECT id FROM r JOIN s USING (id) WHERE a > b)) DEFERRABLE INITIALLY DEFERRED")
+	c.Must("BEGIN; INSERT INTO r VALUES (1, 5); ALTER TABLE s ADD c int; DROP TABLE x")
+	c.Fails("COMMIT", `
+ERROR 23514: assertion "small" is violated
+DETAIL: Violating row: (id) = (1).
+WHERE: checking assertion "small" at COMMIT
+SCHEMA: public
+CONSTRAINT: small`)
+	for _, s := range [][2]string{
+		{"TRUNCATE r", "TRUNCATE"}, {"DROP TABLE r CASCADE", "DROP TABLE"}, {"ALTER TABLE r ADD c int", "ALTER TABLE"},
+	} {
+		c.Must("BEGIN; INSERT INTO r VALUES (1, 5)")
+		c.Fails(s[0], `ERROR 55006: cannot `+s[1]+` "r" because it has pending trigger events`)
+		c.Must("ROLLBACK")
+	}
+}

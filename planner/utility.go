@@ -157,6 +157,7 @@ func (s *Session) schemaStatement(ctx context.Context, p *prepared, out Output) 
 		InBlock: t.explicit, User: s.options.User,
 		AfterCommit: func(f func()) { t.afterCommit = append(t.afterCommit, f) },
 		Run:         s.runForDDL,
+		Pending:     t.deferred.Concerns,
 		Exec: func(ctx context.Context, env *ddl.Env) *exec.Ctx {
 			t.snapshot = env.Snapshot
 			return s.execContext(ctx, nil)

@@ -23,6 +23,9 @@ func (env *Env) alterTable(ctx context.Context, s *ast.AlterTable) error {
 	if t.Kind == catalog.KindSequence && s.Kind == ast.ObjTable || t.Kind == catalog.KindView && s.Kind != ast.ObjView && s.Kind != ast.ObjTable {
 		return errs.New(errs.WrongObjectType, `"%s" is not a table`, t.Name)
 	}
+	if err := env.unwatched(t, "ALTER TABLE"); err != nil {
+		return err
+	}
 	for _, c := range s.Commands {
 		t = env.Snapshot.RelationByOID(t.OID)
 		if err := env.alter(ctx, t, c); err != nil {

@@ -34,6 +34,8 @@ type Env struct {
 	// Run plans and runs a query or data change in the same transaction, under Snapshot, and returns the
 	// number of rows changed. rows gets what it returns.
 	Run func(ctx context.Context, env *Env, stmt ast.Stmt, text string, rows func(*types.Batch) error) (int64, error)
+	// Pending tells whether deferred rules are still to look at rows of a table that the transaction changed.
+	Pending func(table catalog.OID) bool
 	// Exec makes the context of an execution in the same transaction, under Snapshot.
 	Exec func(ctx context.Context, env *Env) *exec.Ctx
 }
@@ -193,6 +195,14 @@ func (env *Env) table(name *ast.TableName, missingOK bool) (*catalog.Table, erro
 		return nil, errs.New(errs.InsufficientPrivilege, `permission denied: "%s" is a system catalog`, t.Name)
 	}
 	return t, nil
+}
+
+// unwatched refuses to do away with rows, or their form, that deferred rules are still to look at.
+func (env *Env) unwatched(t *catalog.Table, what string) error {
+	if env.Pending(t.OID) {
+		return errs.New(errs.ObjectInUse, `cannot %s "%s" because it has pending trigger events`, what, t.Name)
+	}
+	return nil
 }
 
 // clone is a copy of a table to be changed.

@@ -28,6 +28,11 @@ func (env *Env) drop(ctx context.Context, s *ast.Drop) error {
 			}
 			return err
 		}
+		if t := env.Snapshot.RelationByOID(oid); t != nil {
+			if err := env.unwatched(t, "DROP TABLE"); err != nil {
+				return err
+			}
+		}
 		if !slices.Contains(targets, catalog.Target{OID: oid}) {
 			targets = append(targets, catalog.Target{OID: oid})
 		}
@@ -337,6 +342,9 @@ func (env *Env) truncate(ctx context.Context, s *ast.Truncate) error {
 	}
 	rules := map[catalog.OID]*catalog.Assertion{}
 	for _, t := range tables {
+		if err := env.unwatched(t, "TRUNCATE"); err != nil {
+			return err
+		}
 		n := clone(t)
 		ids := freshStorage(n)
 		if err := env.put(ctx, n); err != nil {

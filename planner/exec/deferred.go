@@ -2,6 +2,7 @@ package exec
 
 import (
 	"maps"
+	"slices"
 
 	"holdfast/sql/catalog"
 )
@@ -48,14 +49,12 @@ func (d *Deferred) defers(r *Rule) bool {
 
 // has reports whether a rule is waiting to be checked.
 func (d *Deferred) has(r *Rule) bool {
-	if d != nil {
-		for i := range d.state.pending {
-			if d.state.pending[i].rule == r {
-				return true
-			}
-		}
-	}
-	return false
+	return d != nil && slices.ContainsFunc(d.state.pending, func(p pendingRule) bool { return p.rule.same(r) })
+}
+
+// Concerns reports whether a rule is waiting to look at changed rows of a table.
+func (d *Deferred) Concerns(table catalog.OID) bool {
+	return slices.ContainsFunc(d.state.pending, func(p pendingRule) bool { return p.rule.Keep && p.changes.of(table) != nil })
 }
 
 // add notes a change that a deferred rule is to be checked on.
@@ -67,7 +66,7 @@ func (d *Deferred) add(p pendingRule) {
 // Set is SET CONSTRAINTS: it defers the given constraints or makes them immediate, all of them if none are
 // given. Those that become immediate are checked on what they have been deferred for; if one is violated nothing
 // changes.
-func (d *Deferred) Set(ctx *Ctx, deferred bool, constraints []catalog.OID) error {
+func (d *Deferred) Set(ctx *Ctx, present PresentRule, deferred bool, constraints []catalog.OID) error {
 	old := d.Mark()
 	if constraints == nil {
 		d.state.all, d.state.named = &deferred, nil
@@ -84,7 +83,7 @@ func (d *Deferred) Set(ctx *Ctx, deferred bool, constraints []catalog.OID) error
 	if deferred {
 		return nil
 	}
-	if err := d.check(ctx, func(r *Rule) bool { return !d.defers(r) }); err != nil {
+	if err := d.check(ctx, present, func(r *Rule) bool { return !d.defers(r) }); err != nil {
 		d.RollbackTo(old)
 		return err
 	}
@@ -94,32 +93,35 @@ func (d *Deferred) Set(ctx *Ctx, deferred bool, constraints []catalog.OID) error
 // Empty reports whether there is nothing to check.
 func (d *Deferred) Empty() bool { return len(d.state.pending) == 0 }
 
+// PresentRule finds the rule of a constraint in the present state of the schema: the transaction may have changed it
+// since it changed rows of a table. It is nil if there is no such rule any more.
+type PresentRule func(constraint catalog.OID, part int, table catalog.OID) (*Rule, error)
+
 // Check checks all deferred rules on the net change of the transaction.
-func (d *Deferred) Check(ctx *Ctx) error {
-	return d.check(ctx, func(*Rule) bool { return true })
+func (d *Deferred) Check(ctx *Ctx, present PresentRule) error {
+	return d.check(ctx, present, func(*Rule) bool { return true })
 }
 
 // check checks some of the rules, and takes them off the list if they hold.
-func (d *Deferred) check(ctx *Ctx, which func(*Rule) bool) error {
-	var rules []*Rule
-	changes := map[*Rule][]Changes{}
-	first := map[*Rule]pendingRule{}
-	var rest []pendingRule
+func (d *Deferred) check(ctx *Ctx, present PresentRule, which func(*Rule) bool) error {
+	var now, rest []pendingRule
 	for _, p := range d.state.pending {
-		if !which(p.rule) {
+		if which(p.rule) {
+			now = append(now, p)
+		} else {
 			rest = append(rest, p)
-			continue
 		}
-		if _, ok := first[p.rule]; !ok {
-			rules = append(rules, p.rule)
-			first[p.rule] = p
-		}
-		changes[p.rule] = append(changes[p.rule], p.changes)
 	}
-	for _, r := range rules {
-		p := first[r]
-		if r.Keep {
-			p.changes = netOf(changes[r])
+	for _, p := range combined(now) {
+		var r *Rule
+		for i := 0; i < len(p.changes) && r == nil; i++ {
+			var err error
+			if r, err = present(p.rule.Constraint, p.rule.Part, p.changes[i].Table.OID); err != nil {
+				return err
+			}
+		}
+		if r == nil {
+			continue
 		}
 		if err := r.check(ctx, p); err != nil {
 			return err

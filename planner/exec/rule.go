@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"holdfast/kv"
@@ -18,6 +19,7 @@ import (
 // may mend what a check would find.
 type Rule struct {
 	Constraint        catalog.OID // of the constraint or assertion
+	Part              int         // tells the rules of one constraint apart, in every state of the schema alike
 	Name              string
 	Deferrable        bool
 	InitiallyDeferred bool
@@ -59,6 +61,9 @@ func (e *RuleEvent) happened(c Changes) bool {
 	t := c.of(e.Table)
 	return t != nil && (e.Insert && t.Inserts > 0 || e.Delete && t.Deletes > 0 || t.Updates > 0 && e.Update.Meets(t.Updated))
 }
+
+// same reports whether a rule is another, maybe as compiled for another state of the schema.
+func (r *Rule) same(s *Rule) bool { return r.Constraint == s.Constraint && r.Part == s.Part }
 
 // concerns reports whether the rule must look at changes.
 func (r *Rule) concerns(c Changes) bool {
@@ -200,6 +205,27 @@ type pendingRule struct {
 	occasion string
 }
 
+// combined makes one of all that a rule waits to be checked on, in the order in which they came first.
+func combined(list []pendingRule) []pendingRule {
+	var out []pendingRule
+	var changes [][]Changes
+	for _, p := range list {
+		i := slices.IndexFunc(out, func(o pendingRule) bool { return o.rule.same(p.rule) })
+		if i < 0 {
+			i = len(out)
+			out, changes = append(out, p), append(changes, nil)
+		}
+		out[i].rule = p.rule // that of the newest state of the schema
+		changes[i] = append(changes[i], p.changes)
+	}
+	for i := range out {
+		if out[i].rule.Keep && len(changes[i]) > 1 {
+			out[i].changes = netOf(changes[i])
+		}
+	}
+	return out
+}
+
 // ruleQueue is what is left to be done at the end of a statement. The changes that actions make add to it, so that all checks see
 // the outcome of all actions.
 type ruleQueue struct {
@@ -215,12 +241,15 @@ func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, c Changes, verb string) {
 	if len(c) > 0 {
 		occasion = verb + " of table \"" + c[0].Table.Name + "\""
 	}
-next:
 	for _, r := range rules {
 		p := pendingRule{rule: r, changes: c, before: q.before, occasion: occasion}
 		if !r.concerns(c) {
+			// It may be about rows that the rule waits to look at.
 			if r.Keep && ctx.Deferred.has(r) {
-				ctx.Deferred.add(p) // it may be about rows that the rule waits to look at
+				ctx.Deferred.add(p)
+			}
+			if r.Keep && q.has(r) {
+				q.checks = append(q.checks, p)
 			}
 			continue
 		}
@@ -230,20 +259,20 @@ next:
 		case ctx.Deferred.defers(r):
 			ctx.Deferred.add(p)
 		default:
-			if !r.Keep {
-				// What does not look at the changes need not be checked twice.
-				for _, x := range q.checks {
-					if x.rule == r {
-						continue next
-					}
-				}
+			if r.Keep || !q.has(r) { // what does not look at the changes need not be checked twice
+				q.checks = append(q.checks, p)
 			}
-			q.checks = append(q.checks, p)
 		}
 	}
 }
 
-// run runs everything in the queue.
+// has reports whether a rule is waiting to be checked.
+func (q *ruleQueue) has(r *Rule) bool {
+	return slices.ContainsFunc(q.checks, func(p pendingRule) bool { return p.rule.same(r) })
+}
+
+// run runs everything in the queue. What an action changes may have been changed by the statement before, so
+// checks look at what all of it amounts to.
 func (q *ruleQueue) run(ctx *Ctx) error {
 	for len(q.actions) > 0 {
 		p := q.actions[0]
@@ -252,7 +281,7 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 			return err
 		}
 	}
-	for _, p := range q.checks {
+	for _, p := range combined(q.checks) {
 		if err := p.rule.check(ctx, p); err != nil {
 			return err
 		}

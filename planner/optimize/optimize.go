@@ -23,6 +23,8 @@ type Options struct {
 	Catalog  *catalog.Catalog // for row counts; nil: unknown
 	Ctx      *funcs.Ctx
 	WorkMem  int64 // bytes, 0 without limit
+
+	action bool // the statement is an action of a foreign key
 }
 
 // Plan makes the physical plan of a query.

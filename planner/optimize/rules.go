@@ -28,7 +28,7 @@ type operation struct {
 }
 
 // rules finds the rules that operations can violate, and says whether the changed rows are to be kept. Rules that may have
-// been deferred must hear of whatever happens to the rows that they are to be checked on.
+// been deferred, or wait for an action to end, must hear of whatever happens to the rows that they are to be checked on.
 func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err error) {
 	for _, o := range ops {
 		of, err := p.rulesOn(o.table)
@@ -40,7 +40,7 @@ func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err erro
 				continue
 			}
 			for _, e := range r.Events {
-				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || r.Deferrable && r.Keep) {
+				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || r.Keep && (r.Deferrable || p.o.action)) {
 					list = append(list, r)
 					keep = keep || r.Keep
 					break
@@ -148,7 +148,7 @@ func (c *ruleCompiler) child(t *catalog.Table, k *catalog.Constraint) []*exec.Ru
 	}}
 	if q := f.Mixed(); q != nil {
 		list = append(list, &exec.Rule{
-			Constraint: k.OID, Name: k.Name, Deferrable: k.Deferrable, InitiallyDeferred: k.InitiallyDeferred, Events: event, Keep: true,
+			Constraint: k.OID, Part: 1, Name: k.Name, Deferrable: k.Deferrable, InitiallyDeferred: k.InitiallyDeferred, Events: event, Keep: true,
 			Compile: c.compile(q, nil),
 			Report:  func(*exec.Ctx, []types.Datum) error { return f.MixedNulls() },
 		})
@@ -167,10 +167,12 @@ func (c *ruleCompiler) parent(child *catalog.Table, k *catalog.Constraint) []*ex
 			// A row that has the default already does not change, and may refer to the very row that goes.
 			rule(event, action, nil)
 		}
-		r := &exec.Rule{Constraint: k.OID, Name: k.Name, Events: []exec.RuleEvent{event}, Keep: true}
+		r := &exec.Rule{Constraint: k.OID, Part: 2 + len(list), Name: k.Name, Events: []exec.RuleEvent{event}, Keep: true}
 		if follow != nil {
 			r.Action = true
-			r.Compile = c.compile(follow, nil)
+			action := *c
+			action.o.action = true
+			r.Compile = action.compile(follow, nil)
 		} else {
 			r.Compile = c.compile(f.Referenced(action == 'r'), nil)
 			r.Report = func(ctx *exec.Ctx, row []types.Datum) error {
@@ -273,7 +275,28 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 			}
 		}
 	}
+	for i, r := range list {
+		r.Part = i
+	}
 	return list, nil
+}
+
+// PresentRule finds a rule of a constraint among those on a table; see exec.PresentRule.
+func PresentRule(ctx context.Context, o Options, constraint catalog.OID, part int, table catalog.OID) (*exec.Rule, error) {
+	t := o.Snapshot.RelationByOID(table)
+	if t == nil {
+		return nil, nil
+	}
+	list, err := (&planner{ctx: ctx, o: o}).rulesOn(t)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range list {
+		if r.Constraint == constraint && r.Part == part {
+			return r, nil
+		}
+	}
+	return nil, nil
 }
 
 func occasion(ctx *exec.Ctx) string {
