@@ -471,6 +471,10 @@ func (c *copySource) next() (*types.Batch, error) {
 				d, err = types.ParseBinary(c.types[j], c.mods[j], f.Data)
 			} else {
 				c.value = string(f.Data)
+				if err := types.CheckText(c.value); err != nil {
+					c.parsing = false // the place in the line cannot be shown
+					return nil, err
+				}
 				d, err = types.ParseText(c.types[j], c.mods[j], c.value, &c.session.settings.env)
 			}
 			if err != nil {

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"errors"
 
 	"holdfast/planner/exec"
 	"holdfast/sql/ast"
@@ -72,9 +73,15 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 		var err error
 		switch format {
 		case 0:
-			params[i], err = types.ParseText(p.params[i], types.NoTypmod, string(v), env)
+			text := string(v)
+			if err = types.CheckText(text); err == nil {
+				params[i], err = types.ParseText(p.params[i], types.NoTypmod, text, env)
+			}
 		case 1:
 			params[i], err = types.ParseBinary(p.params[i], types.NoTypmod, v)
+			if e := (*errs.Error)(nil); errors.As(err, &e) && e.Message == "incorrect binary data format" {
+				err = errs.New(e.Code, "incorrect binary data format in bind parameter %d", i+1)
+			}
 		default:
 			err = errs.New(errs.InvalidParameterValue, "unsupported format code: %d", format)
 		}
@@ -83,7 +90,7 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 			if e.Where == "" {
 				where := *e
 				where.Where = portalParameter(name, i)
-				if format == 0 {
+				if format == 0 && e.Code != errs.CharacterNotInRepertoire {
 					where.Where += " = '...'"
 				}
 				return &where

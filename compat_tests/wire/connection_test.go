@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -236,5 +237,30 @@ func TestShutdown(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", addr); err == nil {
 		t.Error("the port is still open")
+	}
+}
+
+// TestPanic: a failure of the server itself ends the one connection that has met it.
+func TestPanic(t *testing.T) {
+	if otherServer != "" {
+		t.Skip("Holdfast's")
+	}
+	server := wireserver.NewServer(nil, wireserver.Options{Logger: slog.New(slog.DiscardHandler)}) // there is no engine
+	l, err := wireserver.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	for range 3 {
+		if answers := dial(t, l.Addr().String()).startup(); code(answers) != "XX000" {
+			t.Errorf("answers: %q", answers)
+		}
+	}
+	if err := server.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
