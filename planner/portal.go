@@ -43,7 +43,7 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 		}
 		s.ClosePortal(name)
 	}
-	if p.plan != nil {
+	if p.plan != nil && !s.plannedForNext(p) {
 		if _, err := s.planned(context.Background(), p); err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (s *Session) Sync(ctx context.Context, out Output) error {
 		return nil
 	}
 	s.out = out
-	ctx, done := s.running(ctx, "")
+	ctx, done := s.running(ctx, s.activity.query) // no other goroutine writes it
 	defer done()
 	return s.commit(ctx, out)
 }

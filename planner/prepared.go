@@ -133,6 +133,16 @@ func (s *Session) planned(ctx context.Context, p *prepared) (*plan, error) {
 	return pl, nil
 }
 
+// plannedForNext reports, without a transaction, that the plan of a statement stands for the schema that the
+// next transaction will see. When it reports false it may still do.
+func (s *Session) plannedForNext(p *prepared) bool {
+	if s.tx != nil {
+		return false
+	}
+	current := s.engine.catalog.Current()
+	return current != nil && p.plan.valid(current, s.settings.path)
+}
+
 func sameColumns(a, b []ResultColumn) bool {
 	if len(a) != len(b) {
 		return false

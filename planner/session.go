@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"holdfast/sql/ast"
@@ -42,7 +41,6 @@ type Session struct {
 	namesOf       *catalog.Snapshot // whose objects settings.env finds by name
 	statementTime int64
 	out           Output // of the running message, for notices
-	activity      atomic.Pointer[activity]
 
 	random   *rand.Rand
 	lastSeq  catalog.OID
@@ -51,6 +49,7 @@ type Session struct {
 	mu         sync.Mutex // guards what follows
 	cancel     context.CancelCauseFunc
 	terminated *errs.Error
+	activity   activity // written by the session's goroutine alone
 }
 
 // activity is what pg_stat_activity shows.
@@ -104,8 +103,8 @@ func (e *Engine) NewSession(o SessionOptions) (*Session, error) {
 	}
 	s.settings.derive()
 	s.settings.env.Names = sessionNames{s}
+	s.setActivity("idle", "", microseconds(s.started)) // nobody else knows the session yet
 	e.register(s)
-	s.setActivity("idle", "")
 	return s, nil
 }
 
@@ -141,10 +140,15 @@ func (s *Session) TransactionStatus() byte {
 // IdleTimeout is how long the session may wait for the client now, 0 without limit, and the error after it.
 func (s *Session) IdleTimeout() (time.Duration, error) {
 	if s.tx != nil {
-		return s.settings.timeouts.idleInTransaction, fatalError(errs.IdleInTransactionTimeout, "terminating connection due to idle-in-transaction timeout")
+		return s.settings.timeouts.idleInTransaction, idleInTransactionTimeout
 	}
-	return s.settings.timeouts.idle, fatalError("57P05", "terminating connection due to idle-session timeout")
+	return s.settings.timeouts.idle, idleTimeout
 }
+
+var (
+	idleInTransactionTimeout = fatalError(errs.IdleInTransactionTimeout, "terminating connection due to idle-in-transaction timeout")
+	idleTimeout              = fatalError("57P05", "terminating connection due to idle-session timeout")
+)
 
 func fatalError(code errs.Code, message string) error {
 	return &errs.Error{Severity: "FATAL", Code: code, Message: message}
@@ -187,27 +191,28 @@ func (s *Session) running(ctx context.Context, query string) (context.Context, f
 		timer := time.AfterFunc(d, func() { cancel(statementTimeout) })
 		stop = func() { timer.Stop(); cancel(nil) }
 	}
+	s.statementTime = microseconds(time.Now())
 	s.mu.Lock()
 	s.cancel = cancel
 	if s.terminated != nil {
 		cancel(s.terminated)
 	}
+	s.setActivity("active", query, s.statementTime)
 	s.mu.Unlock()
-	s.statementTime = microseconds(time.Now())
-	s.setActivity("active", query)
 	return ctx, func() {
-		s.mu.Lock()
-		s.cancel = nil
-		s.mu.Unlock()
-		stop()
+		state := "idle"
 		switch s.TransactionStatus() {
 		case 'T':
-			s.setActivity("idle in transaction", query)
+			state = "idle in transaction"
 		case 'E':
-			s.setActivity("idle in transaction (aborted)", query)
-		default:
-			s.setActivity("idle", query)
+			state = "idle in transaction (aborted)"
 		}
+		now := microseconds(time.Now())
+		s.mu.Lock()
+		s.cancel = nil
+		s.setActivity(state, query, now)
+		s.mu.Unlock()
+		stop()
 	}
 }
 
@@ -221,14 +226,19 @@ func canceled(ctx context.Context) error {
 	return errs.New(errs.QueryCanceled, "canceling statement due to user request")
 }
 
-func (s *Session) setActivity(state, query string) {
-	t := microseconds(time.Now())
-	a := &activity{state: state, query: query, since: t, queryStart: s.statementTime}
-	a.application, _ = s.settings.get("application_name")
+// setActivity notes what the session does from now on. mu is held.
+func (s *Session) setActivity(state, query string, now int64) {
+	s.activity = activity{state: state, query: query, since: now, queryStart: s.statementTime, application: s.settings.application}
 	if s.tx != nil {
-		a.transaction = s.tx.time
+		s.activity.transaction = s.tx.time
 	}
-	s.activity.Store(a)
+}
+
+// currentActivity is what the session does; any goroutine may ask.
+func (s *Session) currentActivity() activity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.activity
 }
 
 // notice sends a notice to the client if its level is one it wants.

@@ -408,16 +408,18 @@ func parseBool(s string) (value, ok bool) {
 // settings holds the values of one session. Changes of a transaction are undone when it is rolled back, and
 // those made LOCAL when it ends; each savepoint is a depth of its own.
 type settings struct {
-	defaults map[string]string // of the server and the connection's start
-	values   map[string]string // present ones, where they differ from the defaults
-	custom   map[string]bool
-	undo     []settingChange
-	env      types.Env // derived
-	timeouts struct{ statement, lock, idle, idleInTransaction time.Duration }
-	workMem  int64 // bytes
-	readOnly bool  // default_transaction_read_only
-	path     []string
-	reported map[string]string
+	defaults    map[string]string // of the server and the connection's start
+	values      map[string]string // present ones, where they differ from the defaults
+	custom      map[string]bool
+	undo        []settingChange
+	env         types.Env // derived
+	timeouts    struct{ statement, lock, idle, idleInTransaction time.Duration }
+	workMem     int64 // bytes
+	readOnly    bool  // default_transaction_read_only
+	path        []string
+	application string            // application_name
+	reported    map[string]string // what the client was told
+	unreported  bool              // values may differ from reported
 }
 
 type settingChange struct {
@@ -593,6 +595,8 @@ func (s *settings) derive() {
 	s.timeouts.idleInTransaction = time.Duration(number("idle_in_transaction_session_timeout")) * time.Millisecond
 	s.workMem = number("work_mem") * 1024
 	s.readOnly = text("default_transaction_read_only") == "on"
+	s.application = text("application_name")
+	s.unreported = true
 	s.path = nil
 	s.env.Names = nil // looks names up along the path
 	names, _ := splitIdentifiers(text("search_path"))
@@ -608,6 +612,10 @@ func (s *settings) derive() {
 
 // changedReports returns the reported parameters whose values the client does not know yet.
 func (s *settings) changedReports() [][2]string {
+	if !s.unreported {
+		return nil
+	}
+	s.unreported = false
 	var out [][2]string
 	for _, d := range settingList {
 		if !d.report {

@@ -93,7 +93,6 @@ func activityRows(own *Session, emit func([]types.Datum) bool) {
 		}
 		row[0], row[1] = types.NewInt(int64(catalog.PostgresDatabaseOID)), types.NewString(s.options.Database)
 		row[2], row[4], row[5] = types.NewInt(int64(s.pid)), user, types.NewString(s.options.User)
-		row[6] = types.NewString("")
 		if host, port, err := net.SplitHostPort(s.options.Remote); err == nil {
 			row[7] = textDatum(host)
 			if n, err := strconv.Atoi(port); err == nil {
@@ -103,16 +102,15 @@ func activityRows(own *Session, emit func([]types.Datum) bool) {
 			row[9] = types.NewInt(-1) // a Unix socket
 		}
 		row[10] = types.NewInt(microseconds(s.started))
-		if a := s.activity.Load(); a != nil {
-			row[6] = types.NewString(a.application)
-			if a.queryStart != 0 {
-				row[12] = types.NewInt(a.queryStart)
-			}
-			if a.transaction != 0 {
-				row[11] = types.NewInt(a.transaction)
-			}
-			row[13], row[16], row[20] = types.NewInt(a.since), types.NewString(a.state), types.NewString(a.query)
+		a := s.currentActivity()
+		row[6] = types.NewString(a.application)
+		if a.queryStart != 0 {
+			row[12] = types.NewInt(a.queryStart)
 		}
+		if a.transaction != 0 {
+			row[11] = types.NewInt(a.transaction)
+		}
+		row[13], row[16], row[20] = types.NewInt(a.since), types.NewString(a.state), types.NewString(a.query)
 		row[21] = types.NewString("client backend")
 		if !emit(row) {
 			return
@@ -167,8 +165,8 @@ func lockRows(s *Session, emit func([]types.Datum) bool) {
 	var list []*Session
 	s.engine.each(func(s *Session) { list = append(list, s) })
 	for _, s := range list {
-		a := s.activity.Load()
-		if a == nil || a.transaction == 0 && a.state != "active" {
+		a := s.currentActivity()
+		if a.transaction == 0 && a.state != "active" {
 			continue
 		}
 		row := make([]types.Datum, 16)

@@ -140,6 +140,14 @@ func (c *Catalog) Snapshot(ctx context.Context, txn kv.Txn) (*Snapshot, error) {
 	return c.find(ctx, txn)
 }
 
+// Current is the newest schema, nil while transactions change it or when nobody has read it yet.
+func (c *Catalog) Current() *Snapshot {
+	if p := c.current.Load(); p != nil {
+		return p.snapshot
+	}
+	return nil
+}
+
 // find is Snapshot by way of the version key.
 func (c *Catalog) find(ctx context.Context, txn kv.Txn) (*Snapshot, error) {
 	value, ok, err := txn.Get(ctx, versionKey, kv.Existence)
