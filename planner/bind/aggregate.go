@@ -17,6 +17,10 @@ func (s *scope) aggregate(e *ast.FuncCall, c *algebra.Call) scalar {
 	if e.WithinGroup {
 		return s.orderedSet(e, c)
 	}
+	switch c.Func.Name {
+	case "percentile_cont", "percentile_disc", "mode":
+		s.b.fail(e.Pos(), errs.WrongObjectType, "WITHIN GROUP is required for ordered-set aggregate %s", c.Func.Name)
+	}
 	a := s.aggCall(e, c)
 	parts := append(append([]scalar(nil), a.Args...), a.OrderArgs...)
 	if a.Filter != nil {
@@ -108,11 +112,40 @@ func (b *binder) sortDistinct(a *algebra.Agg) {
 	}
 }
 
-// orderedSet binds percentile_cont(..) WITHIN GROUP (ORDER BY ..): the arguments are the direct ones, the
-// input is what it is ordered by.
+// orderedSet binds percentile_cont(..) WITHIN GROUP (ORDER BY ..): the arguments are the direct ones, and after
+// them what it is ordered by.
 func (s *scope) orderedSet(e *ast.FuncCall, c *algebra.Call) scalar {
-	s.b.unsupported(e.Pos(), "ordered-set aggregate %s", c.Func.Name)
-	return nil
+	b := s.b
+	switch c.Func.Name {
+	case "percentile_cont", "percentile_disc", "mode":
+	default:
+		b.fail(e.Pos(), errs.WrongObjectType, "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP", c.Func.Name)
+	}
+	a := &algebra.Agg{T: c.T, Func: c.Func, Args: c.Args}
+	direct := c.Args[:len(c.Args)-len(e.OrderBy)]
+	for i, it := range e.OrderBy {
+		x := c.Args[len(direct)+i]
+		k := b.sortItem(it, x.Type())
+		a.OrderArgs = append(a.OrderArgs, x)
+		a.OrderBy = append(a.OrderBy, algebra.SortKey{Desc: k.desc, NullsFirst: k.nullsFirst})
+	}
+	parts := append([]scalar(nil), a.Args...)
+	if e.Filter != nil {
+		a.Filter = s.condition(inFilter, e.Filter)
+		parts = append(parts, a.Filter)
+	}
+	owner := s.aggLevel(parts, e.Pos())
+	owner.checkAggAllowed(e.Pos())
+	for _, d := range direct {
+		cols := algebra.ColSet{}
+		algebra.ScalarColumns(d, cols)
+		for id := range cols {
+			if b.info(id).scope == owner {
+				b.unsupported(e.Pos(), "a column as direct argument of %s", c.Func.Name)
+			}
+		}
+	}
+	return owner.addAgg(a, e)
 }
 
 // aggLevel finds the level an aggregate belongs to, and refuses nested aggregates and the like in it.

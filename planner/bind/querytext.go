@@ -327,6 +327,21 @@ func (src *source) columnName(b *binder, id algebra.ColID) string {
 }
 
 func (p *printer) aggregate(a *algebra.Agg) {
+	switch a.Func.Name {
+	case "percentile_cont", "percentile_disc", "mode":
+		p.s(types.QuoteIdentifier(a.Func.Name), "(")
+		p.list(a.Args[:len(a.Args)-len(a.OrderArgs)], true)
+		p.s(") WITHIN GROUP (ORDER BY ")
+		for i, k := range a.OrderBy {
+			if i > 0 {
+				p.s(", ")
+			}
+			p.orderKey(orderText{expr: a.OrderArgs[i], key: k})
+		}
+		p.s(")")
+		p.filter(a.Filter)
+		return
+	}
 	p.s(types.QuoteIdentifier(a.Func.Name), "(")
 	if a.Distinct {
 		p.s("DISTINCT ")

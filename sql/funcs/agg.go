@@ -398,6 +398,7 @@ func aggregateFuncs() aggregates {
 		a["min("+t+")"], a["max("+t+")"] = newExtreme(-1), newExtreme(1)
 	}
 	statisticAggregates(a)
+	orderedAggregates(a)
 	collectAggregates(a)
 	jsonAggregates(a)
 	return a
