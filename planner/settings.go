@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -87,7 +88,7 @@ var settingList = []*setting{
 	{name: "server_encoding", initial: "UTF8", readOnly: true, report: true, description: "Shows the server (database) character set encoding."},
 	{name: "server_version", initial: ServerVersion, readOnly: true, report: true, description: "Shows the server version."},
 	{name: "server_version_num", kind: settingInt, initial: ServerVersionNumber, min: 150000, max: 159999, readOnly: true, description: "Shows the server version as an integer."},
-	{name: "session_authorization", initial: "postgres", readOnly: true, report: true, description: "Sets the session user name."},
+	{name: "session_authorization", initial: "postgres", check: only("postgres"), report: true, description: "Sets the session user name."},
 	{name: "standard_conforming_strings", kind: settingBool, initial: "on", report: true, check: only("on"), description: "Causes '...' strings to treat backslashes literally."},
 	{name: "statement_timeout", kind: settingInt, initial: "0", unit: "ms", max: 2147483647, description: "Sets the maximum allowed duration of any statement."},
 	{name: "synchronize_seqscans", kind: settingBool, initial: "on", description: "Enable synchronized sequential scans. Scans always start at the beginning."},
@@ -225,6 +226,9 @@ func only(want string) func(string) (string, error) {
 	}
 }
 
+// encodingName matches the names of the encodings that PostgreSQL has besides UTF8.
+var encodingName = regexp.MustCompile(`(?i)^'?(latin|win|iso|euc|sjis|shift|big5|gbk|gb18030|uhc|johab|koi8|mule|abc|alt|tcvn|vscii|sqlascii)`)
+
 func checkEncoding(value string) (string, error) {
 	switch strings.ToLower(strings.NewReplacer("-", "", "_", "", "'", "").Replace(value)) {
 	case "utf8", "unicode":
@@ -232,7 +236,10 @@ func checkEncoding(value string) (string, error) {
 	case "sqlascii":
 		return "SQL_ASCII", nil // bytes pass through unchanged, which is what UTF8 does too
 	}
-	return "", errs.Unsupported("client encoding \"%s\"", value).WithHint("Use UTF8.")
+	if encodingName.MatchString(value) {
+		return "", errs.Unsupported("client encoding \"%s\"", value).WithHint("Use UTF8.")
+	}
+	return "", errs.New(errs.InvalidParameterValue, `invalid value for parameter "client_encoding": "%s"`, value)
 }
 
 func checkTimeZone(value string) (string, error) {

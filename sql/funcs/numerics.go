@@ -194,7 +194,11 @@ func numericFuncs() kernels {
 			if err != nil {
 				return 0, err
 			}
-			return toFloat4(f)
+			if f, err = toFloat4(f); err != nil {
+				text := types.AppendText(nil, types.Numeric, types.NewDecimal(a), nil)
+				return 0, errs.New(errs.NumericValueOutOfRange, `"%s" is out of range for type real`, text)
+			}
+			return f, nil
 		}),
 	}
 }
