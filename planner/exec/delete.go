@@ -97,7 +97,9 @@ func (o *deleteOp) run(ctx *Ctx) error {
 	for _, t := range o.targets {
 		t.writer.close(ctx)
 	}
-	return endOfChange(ctx, o.node.Rules, o.changes, "DELETE")
+	changes := o.changes
+	o.changes = nil // the operator is used again; what was changed may be kept for long
+	return endOfChange(ctx, o.node.Rules, changes, "DELETE")
 }
 
 func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {

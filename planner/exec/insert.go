@@ -127,7 +127,9 @@ func (o *insertOp) run(ctx *Ctx) error {
 		}
 	}
 	o.writer.close(ctx)
-	return endOfChange(ctx, o.node.Rules, o.changes, "INSERT")
+	changes := o.changes
+	o.changes = nil // the operator is used again; what was changed may be kept for long
+	return endOfChange(ctx, o.node.Rules, changes, "INSERT")
 }
 
 // insertBatch inserts the rows of one batch of the source.

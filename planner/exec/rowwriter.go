@@ -95,6 +95,7 @@ func (w *rowWriter) open(rules []*Rule, changes *Changes) {
 
 // close ends the execution: the row counts go to whoever keeps them.
 func (w *rowWriter) close(ctx *Ctx) {
+	w.changes = nil
 	if ctx.Changed != nil && (w.rows != 0 || w.bytes != 0) {
 		ctx.Changed(w.table.OID, w.rows, w.bytes)
 	}

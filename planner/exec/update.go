@@ -320,7 +320,9 @@ func (o *updateOp) write(ctx *Ctx) error {
 			return err
 		}
 	}
-	return endOfChange(ctx, o.node.Rules, o.changes, "UPDATE")
+	changes := o.changes
+	o.changes = nil // the operator is used again; what was changed may be kept for long
+	return endOfChange(ctx, o.node.Rules, changes, "UPDATE")
 }
 
 func (t *updateTarget) write(ctx *Ctx) error {
