@@ -53,21 +53,30 @@ func (b *Buffer) Bytes() int64 { return b.bytes }
 // hold more than limit bytes; 0 means no limit.
 func (b *Buffer) Put(w Write, limit int64) bool {
 	grown := b.bytes + w.bytes()
-	if b.tree != nil {
-		if old, ok := b.tree.Get(Write{Key: w.Key}); ok {
-			grown -= old.bytes()
-			w.Columns |= old.Columns
-		}
-	}
 	if limit > 0 && grown > limit {
-		return false
+		// It may still fit, in the place of an earlier write.
+		if b.tree == nil {
+			return false
+		}
+		old, ok := b.tree.Get(Write{Key: w.Key})
+		if !ok || grown-old.bytes() > limit {
+			return false
+		}
 	}
 	if b.tree == nil {
 		b.tree = btree.NewBTreeGOptions(less, btree.Options{NoLocks: true, Degree: 16})
 	}
 	b.frozen = nil
+	if last, ok := b.tree.Max(); !ok || less(last, w) {
+		b.tree.Load(w) // is Set with a shorter way for a key above all others
+	} else if old, ok := b.tree.Set(w); ok {
+		grown -= old.bytes()
+		if union := w.Columns | old.Columns; union != w.Columns {
+			w.Columns = union
+			b.tree.Set(w)
+		}
+	}
 	b.bytes = grown
-	b.tree.Set(w)
 	return true
 }
 

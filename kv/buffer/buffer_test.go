@@ -134,3 +134,26 @@ func TestBufferEmpty(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func BenchmarkPut(b *testing.B) {
+	const n = 1000
+	for _, c := range []struct {
+		name string
+		step int
+	}{{"ascending", 1}, {"spread", 617}} {
+		b.Run(c.name, func(b *testing.B) {
+			keys := make([][]byte, n)
+			for i := range keys {
+				keys[i] = fmt.Appendf(nil, "\x01\x00\x00\x00\x64%012d", i*c.step%n)
+			}
+			b.ReportAllocs()
+			var buffer *Buffer
+			for i := range b.N {
+				if i%n == 0 {
+					buffer = new(Buffer)
+				}
+				buffer.Put(Write{Key: keys[i%n], Columns: kv.AllColumns}, 1<<30)
+			}
+		})
+	}
+}

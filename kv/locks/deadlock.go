@@ -56,8 +56,8 @@ func (s *search) expand(r *request, parent *edge) {
 	shard := s.table.shard(r.hash)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if r.granted {
-		return
+	if r.granted || r.left {
+		return // since the owner's waiting was looked at
 	}
 	q := shard.keys[r.hash].queue
 	at := slices.Index(q.waiters, r)

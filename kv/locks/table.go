@@ -70,7 +70,8 @@ type request struct {
 	hash    uint64
 	mode    kv.LockMode
 	upgrade bool // the owner holds the key in a weaker mode
-	granted bool // guarded by the shard's mutex
+	granted bool // guarded by the shard's mutex, like left
+	left    bool // it has given up
 }
 
 // Owner is a transaction as a holder of locks. Only one goroutine may use it at a time. It must not be copied.
@@ -297,6 +298,7 @@ func (t *Table) leave(s *shard, r *request) (granted bool) {
 		r.noteGrant()
 		return true
 	}
+	r.left = true
 	q := s.keys[r.hash].queue
 	i := slices.Index(q.waiters, r)
 	q.waiters = slices.Delete(q.waiters, i, i+1)

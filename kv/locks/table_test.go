@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -361,6 +362,7 @@ func TestStress(t *testing.T) {
 						policy.Timeout = time.Duration(random.IntN(50)+1) * time.Microsecond
 					}
 					err := acquire(table, o, fmt.Sprint(k), m, policy)
+					runtime.Gosched()
 					if errors.Is(err, kv.ErrDeadlock) {
 						deadlocks.Add(1)
 						break

@@ -147,19 +147,20 @@ func (s *Store) sequence(waiting []*txn) *group {
 	s.options.Fault.At(fault.StepGathered)
 	horizon := s.states.horizon()
 	g := &group{members: make([]*txn, 0, len(waiting))}
-	before := s.version
 	s.recent.Lock()
 	s.recent.Trim(horizon, 2*s.added+trimPerGroup)
 	s.added = 0
-	for _, t := range waiting {
-		since := t.validatedTo
-		if s.options.Fault.SkipGroupValidation {
-			since = max(since, before)
+	if s.options.Fault.SkipGroupValidation {
+		for _, t := range waiting {
+			t.err = s.validate(t)
 		}
-		if !s.options.Fault.SkipValidation {
-			if t.err = t.reads.CheckLocked(s.recent, since); t.err != nil {
-				continue
-			}
+	}
+	for _, t := range waiting {
+		if !s.options.Fault.SkipGroupValidation {
+			t.err = s.validate(t)
+		}
+		if t.err != nil {
+			continue
 		}
 		s.version++
 		t.version = s.version
@@ -205,6 +206,15 @@ func (s *Store) sequence(waiting []*txn) *group {
 	s.counts.groups.Add(1)
 	s.counts.commits.Add(uint64(len(g.members)))
 	return g
+}
+
+// validate compares the footprint of t with what was committed since, earlier commits of its group included. The
+// lock of recent is held.
+func (s *Store) validate(t *txn) error {
+	if s.options.Fault.SkipValidation {
+		return nil
+	}
+	return t.reads.CheckLocked(s.recent, t.validatedTo)
 }
 
 // index puts the writes of t into the index of recent writes and returns how many single keys that were.
