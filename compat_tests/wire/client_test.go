@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -43,7 +42,6 @@ type client struct {
 	pid, key uint32
 	status   byte              // of the last ReadyForQuery
 	settings map[string]string // as ParameterStatus told
-	mu       sync.Mutex
 }
 
 const patience = 20 * time.Second // after which an answer is taken to be missing

@@ -1,7 +1,6 @@
 package rowio
 
 import (
-	"fmt"
 	"testing"
 
 	"holdfast/kv"
@@ -164,6 +163,6 @@ func TestDamaged(t *testing.T) {
 
 func TestColumnSet(t *testing.T) {
 	if got, want := ColumnSet(2, catalog.RowKeyNumber, 64), kv.Existence.With(2).With(64); got != want {
-		t.Error(fmt.Sprintf("%b", got))
+		t.Errorf("%b", got)
 	}
 }
