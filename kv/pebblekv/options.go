@@ -12,6 +12,7 @@
 package pebblekv
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"runtime"
@@ -176,6 +177,7 @@ func (o *Options) engine(logger pebble.Logger, events *pebble.EventListener) *pe
 		},
 		EventListener: events,
 	}
+	p.Experimental.SpanPolicyFunc = splitLowKeys
 	// A filter of 10 bits for each key on all levels: most reads of absent keys are checks before an insert,
 	// which find nothing on any level.
 	for i := range p.Levels {
@@ -185,3 +187,20 @@ func (o *Options) engine(logger pebble.Logger, events *pebble.EventListener) *pe
 	}
 	return p
 }
+
+// splitLowKeys makes every file end where the store's own keys do, and where clients' keys that begin with four zero
+// bytes do, which hold the schema. Each memtable has the version key, which is below all others: in one file with
+// rows, it would make the file's span reach from the start of the key space to them, and a load of ascending keys
+// would merge with all that it has written before, again and again.
+func splitLowKeys(start []byte) (policy pebble.SpanPolicy, end []byte, err error) {
+	switch {
+	case bytes.Compare(start, firstKey) < 0:
+		return policy, firstKey, nil
+	case bytes.Compare(start, endOfSchema) < 0:
+		return policy, endOfSchema, nil
+	}
+	return policy, nil, nil
+}
+
+// endOfSchema is above the stored form of keys that begin with four zero bytes.
+var endOfSchema = []byte{0, 1, 0, 0, 0, 1}

@@ -1,0 +1,51 @@
+package pebblekv
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+
+	"holdfast/kv"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// TestAscendingKeys: what is written in the order of its keys is not merged with what was written before: no more
+// than a part of it is ever rewritten.
+func TestAscendingKeys(t *testing.T) {
+	o := testOptions(vfs.NewMem())
+	o.MemtableBytes = 256 << 10
+	s := mustOpen(t, o)
+	const rows, rowBytes, batch = 24 << 10, 1 << 10, 64
+	random := rand.New(rand.NewPCG(1, 2))
+	value := make([]byte, rowBytes) // does not compress
+	for n := uint64(0); n < rows; {
+		txn := mustBegin(t, s, kv.TxnOptions{})
+		for end := n + batch; n < end; n++ {
+			for i := 0; i < rowBytes; i += 8 {
+				binary.BigEndian.PutUint64(value[i:], random.Uint64())
+			}
+			if err := txn.Set(binary.BigEndian.AppendUint64([]byte("t"), n), append([]byte(nil), value...), kv.AllColumns); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := txn.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var compacted, flushed uint64
+	for _, l := range s.db.Metrics().Levels {
+		compacted += l.TableBytesCompacted
+		flushed += l.TableBytesFlushed
+	}
+	t.Logf("%d bytes flushed, %d rewritten", flushed, compacted)
+	if flushed < rows*rowBytes {
+		t.Fatalf("only %d bytes flushed", flushed)
+	}
+	if compacted > flushed/2 {
+		t.Errorf("%d bytes flushed, %d rewritten", flushed, compacted)
+	}
+}
