@@ -194,6 +194,9 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		t.deferred.RollbackTo(deferred)
 		if !stale {
 			t.kv.RollbackTo(mark)
+			if errors.Is(err, kv.ErrDeadlock) && !t.explicit {
+				return kv.ErrConflict // it lets go of all its locks, and is run again as a whole
+			}
 			return s.storeError(err)
 		}
 		t.kv.Retract(mark)
@@ -237,6 +240,9 @@ func (s *Session) commit(ctx context.Context, out Output) error {
 			return s.conflict(kv.ErrConflict)
 		}
 		err := s.tryCommit(ctx)
+		if errors.Is(err, kv.ErrDeadlock) && !t.explicit {
+			err = kv.ErrConflict
+		}
 		if err == nil {
 			s.finish(t, true)
 			out.Release()
