@@ -227,6 +227,9 @@ func BindView(ctx context.Context, o Options, s *ast.Select, columns []string) (
 	o.FixedParams, o.ParamTypes = true, nil
 	b := newBinder(ctx, o)
 	b.statement(s)
+	if b.q.Writes {
+		b.fail(-1, errs.FeatureNotSupported, "views must not contain data-modifying statements in WITH")
+	}
 	if len(columns) > len(b.q.Output) {
 		b.fail(-1, errs.SyntaxError, "CREATE VIEW specifies more column names than columns")
 	}

@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"strings"
+
 	"holdfast/sql/algebra"
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
@@ -27,6 +29,7 @@ func (s *scope) onConflict(c *ast.OnConflict, w *writeTarget) *algebra.OnConflic
 	out := &algebra.OnConflict{DoUpdate: c.DoUpdate}
 	out.Arbiters = s.arbiters(c, w)
 	if !c.DoUpdate {
+		s.checkArbiters(c, out)
 		return out
 	}
 	// The existing row goes by the table's name, the proposed one by "excluded".
@@ -53,7 +56,15 @@ func (s *scope) onConflict(c *ast.OnConflict, w *writeTarget) *algebra.OnConflic
 	}
 	set := s.setClauses(w, c.Set, nil)
 	out.Set = b.assignments(s, base, set, nil)
+	s.checkArbiters(c, out)
 	return out
+}
+
+// checkArbiters refuses a conflict target that no index answers to. PostgreSQL finds out only when it plans.
+func (s *scope) checkArbiters(c *ast.OnConflict, out *algebra.OnConflict) {
+	if len(c.Target) > 0 && len(out.Arbiters) == 0 {
+		s.b.fail(-1, errs.InvalidColumnReference, "there is no unique or exclusion constraint matching the ON CONFLICT specification")
+	}
 }
 
 // oldRow gives columns to the existing row of a conflict. Views over the table are seen through them.
@@ -144,6 +155,9 @@ func (s *scope) arbiters(c *ast.OnConflict, w *writeTarget) []*catalog.Index {
 			}
 			b.fail(elem.Pos()-1, errs.InvalidColumnReference, "%s is not allowed in ON CONFLICT clause", what)
 		}
+		if n := len(elem.OpClass); n > 0 && !strings.HasSuffix(elem.OpClass[n-1], "_ops") {
+			b.fail(-1, errs.UndefinedObject, "operator class %s does not exist for access method \"btree\"", quoted(elem.OpClass[n-1]))
+		}
 		if len(elem.Collation) > 0 {
 			b.checkCollation(elem.Collation, elem.Pos())
 		}
@@ -172,9 +186,6 @@ func (s *scope) arbiters(c *ast.OnConflict, w *writeTarget) []*catalog.Index {
 		if x.Unique && !x.Invalid && !deferrable(t, x) && b.arbitrates(x, columns, exprs, where, row) {
 			found = append(found, x)
 		}
-	}
-	if len(found) == 0 {
-		b.fail(-1, errs.InvalidColumnReference, "there is no unique or exclusion constraint matching the ON CONFLICT specification")
 	}
 	return found
 }

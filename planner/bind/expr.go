@@ -296,14 +296,11 @@ func (b *binder) explicit(arg scalar, t *types.Type, mod int32, pos int, at ast.
 // collate accepts the collations that are the order every text has: by bytes.
 func (s *scope) collate(e *ast.Collate) scalar {
 	b := s.b
-	arg := s.expr(e.Arg)
-	b.checkCollation(e.Name, e.Pos())
-	if isUnknown(arg) {
-		return b.known(arg)
-	}
+	arg := b.known(s.expr(e.Arg))
 	if arg.Type().Collation == 0 && arg.Type().Underlying().Collation == 0 {
 		b.fail(e.Pos(), errs.DatatypeMismatch, "collations are not supported by type %s", arg.Type())
 	}
+	b.checkCollation(e.Name, e.Pos())
 	return arg
 }
 

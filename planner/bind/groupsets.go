@@ -28,6 +28,7 @@ type groupNode struct {
 type groupingCall struct {
 	id   algebra.ColID
 	args []scalar
+	at   []int
 }
 
 // grouping binds GROUPING(..).
@@ -40,6 +41,9 @@ func (s *scope) groupingCall(e *ast.Grouping) scalar {
 		b.fail(e.Pos(), errs.GroupingError, "grouping operations are not allowed in %s", where)
 	}
 	c := &groupingCall{args: s.exprs(e.Args)}
+	for _, a := range e.Args {
+		c.at = append(c.at, loc(a))
+	}
 	c.id = b.newCol(algebra.Column{Name: "grouping", T: noMod(types.Int4)}, colInfo{scope: s, kind: groupingCol, grouping: c})
 	s.groupings = append(s.groupings, c)
 	return b.col(c.id, e.Pos())
@@ -175,17 +179,13 @@ func (x *selecting) bits(c *groupingCall, set []*target, keys map[*target]scalar
 // checkGroupings refuses arguments of GROUPING that are not grouped by.
 func (x *selecting) checkGroupings(keys map[*target]scalar) {
 	for _, c := range x.groupings {
-		for _, a := range c.args {
+		for i, a := range c.args {
 			found := false
 			for _, k := range keys {
 				found = found || algebra.Equal(k, a)
 			}
 			if !found {
-				pos := -1
-				if col, ok := a.(*algebra.Col); ok {
-					pos = offset(col.Place)
-				}
-				x.b.fail(pos, errs.GroupingError, "arguments to GROUPING must be grouping expressions of the associated query level")
+				x.b.fail(c.at[i], errs.GroupingError, "arguments to GROUPING must be grouping expressions of the associated query level")
 			}
 		}
 	}

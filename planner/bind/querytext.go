@@ -264,9 +264,13 @@ func (p *printer) nameSources(sources []*source) {
 		if src.join && !src.alias {
 			continue
 		}
-		name := src.name
+		own := src.name
+		if own == "" { // a query in FROM may go without a name
+			own = "unnamed_subquery"
+		}
+		name := own
 		for i := 1; p.names.taken(name); i++ {
-			name = fmt.Sprintf("%s_%d", src.name, i)
+			name = fmt.Sprintf("%s_%d", own, i)
 		}
 		p.names.names[src] = name
 	}

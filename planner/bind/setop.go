@@ -104,7 +104,8 @@ func (s *scope) setTree(q *ast.Select, top bool) *result {
 	if q.SetOp == ast.NoSetOp || !top && !plain {
 		return b.selectStmt(q, s, nil, false)
 	}
-	left, right := s.setTree(q.Left, false), s.setTree(q.Right, false)
+	left := s.setBranch(q.Left)
+	right := s.setBranch(q.Right)
 	op := setOps[q.SetOp]
 	if len(left.cols) != len(right.cols) {
 		pos := -1
@@ -140,6 +141,19 @@ func (s *scope) setTree(q *ast.Select, top bool) *result {
 		out.text = b.setText(left, right, q)
 	}
 	return out
+}
+
+// setBranch binds a branch of a set operation. Errors in later branches may hint at its columns.
+func (s *scope) setBranch(q *ast.Select) *result {
+	r := s.setTree(q, false)
+	if q.SetOp == ast.NoSetOp {
+		src := &source{name: "*SELECT* " + strconv.Itoa(len(s.all)+1), owner: s}
+		for _, c := range r.cols {
+			src.cols = append(src.cols, &column{name: c.name})
+		}
+		s.all = append(s.all, src)
+	}
+	return r
 }
 
 // converted makes the columns of a result have the types of others.

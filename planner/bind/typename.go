@@ -24,6 +24,9 @@ func (b *binder) typeName(n *ast.TypeName) (*types.Type, int32) {
 	}
 	t, err := b.o.Snapshot.LookupType(b.path, schema, name)
 	if err != nil {
+		if n.Array > 0 && errs.CodeOf(err) == errs.UndefinedObject {
+			b.fail(pos, errs.UndefinedObject, "type \"%s[]\" does not exist", strings.Join(n.Names, "."))
+		}
 		b.bail(pos, err)
 	}
 	mod := b.typeMod(n, t)

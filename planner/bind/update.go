@@ -135,54 +135,78 @@ func (w *writeTarget) deleted() []*baseTable {
 	return out
 }
 
+// setValue is one column of SET with the value it is given, nil for DEFAULT.
+type setValue struct {
+	name  *ast.InsertColumn
+	value scalar
+	pos   int
+}
+
 // setClauses binds SET: the values of columns, by base table. What several columns share, a row from a query,
-// is computed by p; without p it is repeated.
+// is computed by p; without p it is repeated. Values are bound before columns are looked at.
 func (s *scope) setClauses(w *writeTarget, list []*ast.SetClause, p *algebra.Project) map[*baseTable]map[int16]scalar {
-	b := s.b
-	out := map[*baseTable]map[int16]scalar{}
-	old := s.clause
-	s.clause = inUpdate
-	defer func() { s.clause = old }()
-	for _, set := range list {
-		if !set.Multi {
-			s.setColumn(w, out, p, set.Columns[0], set.Value, nil)
-			continue
-		}
-		switch v := set.Value.(type) {
-		case *ast.Row:
-			fields := v.Fields
-			if len(fields) != len(set.Columns) {
-				b.fail(v.Pos(), errs.SyntaxError, "number of columns does not match number of values")
-			}
-			for i, n := range set.Columns {
-				s.setColumn(w, out, p, n, fields[i], nil)
-			}
-		case *ast.Subquery:
-			if v.Kind != ast.ScalarSubquery {
-				b.bail(v.Pos(), multiSource())
-			}
-			s.checkQueryAllowed(v.Pos())
-			q := s.nested(v.Query)
-			if len(q.cols) != len(set.Columns) {
-				b.fail(v.Pos(), errs.SyntaxError, "number of columns does not match number of values")
-			}
-			var fields []scalar
-			if p == nil {
-				fields = s.columnQueries(v.Query, q)
+	var values []setValue
+	s.in(inUpdate, func() {
+		for _, set := range list {
+			if set.Multi {
+				values = append(values, s.multiSet(set, p)...)
 			} else {
-				fields = b.recordOf(q, s)
-				row := fields[0].(*algebra.FieldOf).Arg
-				c := b.compute(s, p, "row", row)
-				for i, f := range fields {
-					fields[i] = &algebra.FieldOf{T: f.(*algebra.FieldOf).T, Arg: c, Field: i}
-				}
+				values = append(values, s.setValue(set.Columns[0], set.Value))
 			}
-			for i, n := range set.Columns {
-				s.setColumn(w, out, p, n, set.Value, fields[i])
-			}
-		default:
-			b.bail(loc(set.Value), multiSource())
 		}
+	})
+	out := map[*baseTable]map[int16]scalar{}
+	for _, v := range values {
+		s.setColumn(w, out, p, v)
+	}
+	return out
+}
+
+func (s *scope) setValue(n *ast.InsertColumn, e ast.Expr) setValue {
+	v := setValue{name: n, pos: loc(e)}
+	if _, ok := e.(*ast.Default); !ok {
+		v.value = s.expr(e)
+	}
+	return v
+}
+
+// multiSet binds (a, b) = row or query.
+func (s *scope) multiSet(set *ast.SetClause, p *algebra.Project) []setValue {
+	b := s.b
+	var out []setValue
+	switch v := set.Value.(type) {
+	case *ast.Row:
+		for i, f := range v.Fields {
+			n := set.Columns[min(i, len(set.Columns)-1)]
+			out = append(out, s.setValue(n, f))
+		}
+		if len(v.Fields) != len(set.Columns) {
+			b.fail(v.Pos(), errs.SyntaxError, "number of columns does not match number of values")
+		}
+	case *ast.Subquery:
+		if v.Kind != ast.ScalarSubquery {
+			b.bail(v.Pos(), multiSource())
+		}
+		s.checkQueryAllowed(v.Pos())
+		q := s.nested(v.Query)
+		if len(q.cols) != len(set.Columns) {
+			b.fail(v.Pos(), errs.SyntaxError, "number of columns does not match number of values")
+		}
+		var fields []scalar
+		if p == nil {
+			fields = s.columnQueries(v.Query, q)
+		} else {
+			fields = b.recordOf(q, s)
+			c := b.compute(s, p, "row", fields[0].(*algebra.FieldOf).Arg)
+			for i, f := range fields {
+				fields[i] = &algebra.FieldOf{T: f.(*algebra.FieldOf).T, Arg: c, Field: i}
+			}
+		}
+		for i, n := range set.Columns {
+			out = append(out, setValue{n, fields[i], q.cols[i].pos})
+		}
+	default:
+		b.bail(loc(set.Value), multiSource())
 	}
 	return out
 }
@@ -191,17 +215,14 @@ func multiSource() error {
 	return errs.New(errs.FeatureNotSupported, "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression")
 }
 
-// setColumn binds one assignment; value is its value if it is bound already.
-func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p *algebra.Project, n *ast.InsertColumn, e ast.Expr, value scalar) {
-	b := s.b
+// setColumn makes one assignment.
+func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p *algebra.Project, v setValue) {
+	b, n, value := s.b, v.name, v.value
 	c := w.column(b, n.Name, n.Pos())
 	if n.Indirection {
 		b.unsupported(n.Pos(), "assignment to part of column %s", quoted(n.Name))
 	}
-	_, isDefault := e.(*ast.Default)
-	if value == nil && !isDefault {
-		value = s.expr(e)
-	}
+	isDefault := value == nil
 	if c.base == nil {
 		b.refuseColumn(w, c, opUpdate)
 	}
@@ -230,7 +251,7 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 		value = b.compute(s, p, c.name, value)
 	}
 	given := value
-	value = b.assignValue(value, c, loc(e))
+	value = b.assignValue(value, c, v.pos)
 	detail := ""
 	switch {
 	case c.column.Generated != "":
@@ -245,7 +266,7 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 	for _, a := range c.also {
 		other := *c
 		other.base, other.column = a.base, a.column
-		put(a.base, a.column, b.assignValue(given, &other, loc(e)))
+		put(a.base, a.column, b.assignValue(given, &other, v.pos))
 	}
 }
 

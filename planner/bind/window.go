@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"holdfast/sql/algebra"
 	"holdfast/sql/ast"
 	"holdfast/sql/errs"
@@ -39,6 +41,9 @@ func (s *scope) windowCall(e *ast.FuncCall, c *algebra.Call) scalar {
 		b.fail(e.Pos(), errs.FeatureNotSupported, "FILTER is not implemented for non-aggregate window functions")
 	}
 	s.checkWindowAllowed(e.Pos())
+	if n := e.Over.Name; n != "" && !slices.ContainsFunc(s.named, func(d *ast.WindowDef) bool { return d.Name == n }) {
+		b.fail(e.Over.Pos(), errs.UndefinedObject, "window %s does not exist", quoted(n))
+	}
 	for _, a := range c.Args {
 		s.refuseNested(a)
 	}

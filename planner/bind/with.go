@@ -245,7 +245,11 @@ func (s *scope) recursive(out *cte, q *ast.Select) bool {
 		b.fail(-1, errs.FeatureNotSupported, "FOR UPDATE/SHARE in a recursive query is not implemented")
 	}
 	if len(step.cols) != len(base.cols) {
-		b.fail(pos, errs.SyntaxError, "each UNION query must have the same number of columns")
+		at := -1
+		if len(step.cols) > 0 {
+			at = step.cols[0].pos
+		}
+		b.fail(at, errs.SyntaxError, "each UNION query must have the same number of columns")
 	}
 	for i := range step.cols {
 		c := &step.cols[i]
