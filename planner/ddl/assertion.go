@@ -30,6 +30,9 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 	if err != nil {
 		return err
 	}
+	if cond.Query.Volatile {
+		return errs.Unsupported("a volatile function in the condition of an assertion")
+	}
 	// The condition as a query of one column has a text that means the same under any search path.
 	_, text, err := bind.BindView(ctx, env.options(), &ast.Select{At: -1, Targets: []*ast.Target{{At: -1, Expr: s.Condition, Name: "holds"}}}, nil)
 	if err != nil {

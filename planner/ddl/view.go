@@ -70,6 +70,11 @@ func (env *Env) createView(ctx context.Context, s *ast.CreateView) error {
 	if old.Kind != catalog.KindView {
 		return errs.New(errs.WrongObjectType, `"%s" is not a view`, old.Name)
 	}
+	// What assertions read, and whether they hold, was worked out with the view as it is.
+	if on := env.Snapshot.AssertionsOn(old.OID); len(on) > 0 {
+		return errs.Unsupported("replacing what assertion %s reads", on[0].Name).
+			WithHint("Drop the assertion, replace the view, and create it again: all in one transaction if you like.")
+	}
 	if len(v.Columns) < len(old.Columns) {
 		return errs.New(errs.InvalidTableDefinition, "cannot drop columns from view")
 	}
