@@ -133,6 +133,7 @@ func openServer(ctx context.Context, o serverOptions, listener net.Listener, log
 	}
 	s := &server{options: o, listener: listener, store: store, engine: engine, failed: make(chan error, 1)}
 	s.wire = wire.NewServer(engine, wire.Options{MaxConnections: o.maxConnections, Logger: logger})
+	go returnMemory(ctx)
 	go func() {
 		if err := s.wire.Serve(listener); err != nil {
 			s.failed <- err
