@@ -25,12 +25,7 @@ type Event struct {
 // true only by rows that enter its input. UPDATE matters if it changes a column that decides anything: one in a
 // condition, a group key, an argument of an aggregate that is used; not one that is only shown.
 func Events(q *algebra.Query) []Event {
-	a := &analysis{
-		q: q, defined: map[algebra.ColID]definition{}, needed: algebra.ColSet{}, scans: map[*algebra.Scan]change{},
-		done: map[algebra.Rel]change{}, ctes: map[*algebra.CTE]bool{},
-	}
-	a.define()
-	a.rel(q.Root, enters)
+	a := analyze(q)
 	var out []Event
 	at := map[catalog.OID]int{}
 	for s, c := range a.scans {
@@ -57,6 +52,16 @@ func Events(q *algebra.Query) []Event {
 	}
 	slices.SortFunc(out, func(a, b Event) int { return cmp.Compare(a.Table, b.Table) })
 	return out
+}
+
+func analyze(q *algebra.Query) *analysis {
+	a := &analysis{
+		q: q, defined: map[algebra.ColID]definition{}, needed: algebra.ColSet{}, scans: map[*algebra.Scan]change{},
+		done: map[algebra.Rel]change{}, ctes: map[*algebra.CTE]bool{},
+	}
+	a.define()
+	a.rel(q.Root, enters)
+	return a
 }
 
 // ConditionReads are the columns of stored tables and views that a bound condition reads, in any way; q describes
@@ -138,6 +143,7 @@ type analysis struct {
 	scans   map[*algebra.Scan]change
 	done    map[algebra.Rel]change
 	ctes    map[*algebra.CTE]bool
+	clock   bool // the passing of time can bring a row in
 }
 
 // define finds the definitions of computed columns.
@@ -251,8 +257,11 @@ func (a *analysis) join(r *algebra.Join, c change, conditions turn) {
 func (a *analysis) everything(r algebra.Rel) {
 	v := &algebra.Visitor{
 		Scalar: func(s algebra.Scalar) bool {
-			if c, ok := s.(*algebra.Col); ok {
-				a.columns([]algebra.ColID{c.ID})
+			switch s := s.(type) {
+			case *algebra.Col:
+				a.columns([]algebra.ColID{s.ID})
+			case *algebra.Call:
+				a.clock = a.clock || clock(s)
 			}
 			return true
 		},
@@ -314,6 +323,8 @@ func (a *analysis) value(e algebra.Scalar) {
 		switch s := s.(type) {
 		case *algebra.Col:
 			a.columns([]algebra.ColID{s.ID})
+		case *algebra.Call:
+			a.clock = a.clock || clock(s)
 		case *algebra.Subquery:
 			a.rel(s.Rel, anything)
 			if s.Kind != algebra.ExistsSubquery {
@@ -450,9 +461,20 @@ func (a *analysis) comparison(e *algebra.Call, t turn) bool {
 func (a *analysis) moved(e algebra.Scalar, m move) {
 	switch x := e.(type) {
 	case *algebra.Cast:
-		if x.Implicit && numeric(x.Arg) && numeric(x) {
+		if x.Implicit && numeric(x.Arg) && numeric(x) || moment(x.Arg) && moment(x) {
 			a.moved(x.Arg, m)
 			return
+		}
+	case *algebra.Call:
+		if clock(x) {
+			a.clock = a.clock || m&grows != 0
+			return
+		}
+		if (x.Op == "+" || x.Op == "-") && len(x.Args) == 2 && moment(x.Args[0]) && moment(x) {
+			if _, fixed := x.Args[1].(*algebra.Const); fixed {
+				a.moved(x.Args[0], m)
+				return
+			}
 		}
 	case *algebra.Subquery:
 		// A scalar subquery that is an aggregate without groups: it always has one row.

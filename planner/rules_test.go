@@ -297,6 +297,33 @@ SCHEMA: public
 CONSTRAINT: norich`)
 }
 
+func TestFunctionsInAssertions(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must("CREATE TABLE t (id int PRIMARY KEY, at timestamptz, day date)")
+	c.Must("CREATE ASSERTION unknown CHECK (NULL); CREATE ASSERTION yes CHECK (true); INSERT INTO t VALUES (1)")
+	c.Fails("CREATE ASSERTION no CHECK (false)", "ERROR 23514: assertion \"no\" is violated\nSCHEMA: public\nCONSTRAINT: no")
+	for _, cond := range []string{
+		"NOT EXISTS (SELECT 1 FROM t WHERE at > now())",
+		"NOT EXISTS (SELECT 1 FROM t WHERE NOT (day <= current_date))",
+		"NOT EXISTS (SELECT 1 FROM t WHERE at > now() + interval '1 day')",
+		"(SELECT max(day) FROM t) <= current_date",
+	} {
+		c.Must("CREATE ASSERTION a CHECK (" + cond + "); DROP ASSERTION a")
+	}
+	for _, cond := range []string{
+		"NOT EXISTS (SELECT 1 FROM t WHERE at < now())",
+		"NOT EXISTS (SELECT 1 FROM t WHERE NOT (day > current_date - 7))",
+		"NOT EXISTS (SELECT 1 FROM t WHERE extract(hour FROM now()) < 7)",
+		"(SELECT count(*) FROM t WHERE at > now()) > 3 OR NOT EXISTS (SELECT 1 FROM t)",
+		"NOT EXISTS (SELECT 1 FROM t WHERE random() < 0.5)",
+		"NOT EXISTS (SELECT 1 FROM t WHERE at < clock_timestamp())",
+	} {
+		if _, err := c.Exec("CREATE ASSERTION a CHECK (" + cond + ")"); errs.CodeOf(err) != errs.InvalidObjectDefinition {
+			t.Errorf("%s: %v", cond, err)
+		}
+	}
+}
+
 func TestAssertionsOverEmptyTables(t *testing.T) {
 	c := sessiontest.Open(t).Connect()
 	c.Must("CREATE TABLE t (a int)")

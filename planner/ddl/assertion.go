@@ -30,11 +30,21 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 	if err != nil {
 		return err
 	}
-	if cond.Query.Volatile {
-		return errs.Unsupported("a volatile function in the condition of an assertion")
+	for _, v := range assertions.Violations(s.Condition) {
+		q, err := bind.Bind(ctx, env.options(), v)
+		if err != nil {
+			return err
+		}
+		if err := assertions.CheckFunctions(q); err != nil {
+			return err
+		}
 	}
 	// The condition as a query of one column has a text that means the same under any search path.
-	_, text, err := bind.BindView(ctx, env.options(), &ast.Select{At: -1, Targets: []*ast.Target{{At: -1, Expr: s.Condition, Name: "holds"}}}, nil)
+	holds := s.Condition
+	if _, ok := holds.(*ast.Literal); ok { // which alone would not be known to be a truth value
+		holds = &ast.Cast{At: -1, Arg: holds, Type: &ast.TypeName{At: -1, Names: []string{"pg_catalog", "bool"}}}
+	}
+	_, text, err := bind.BindView(ctx, env.options(), &ast.Select{At: -1, Targets: []*ast.Target{{At: -1, Expr: holds, Name: "holds"}}}, nil)
 	if err != nil {
 		return err
 	}
