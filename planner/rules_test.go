@@ -490,10 +490,8 @@ func TestWhatAssertionsMayRead(t *testing.T) {
 	c := sessiontest.Open(t).Connect()
 	c.Must(`CREATE TABLE t (a int); INSERT INTO t VALUES (50); CREATE VIEW v AS SELECT * FROM t WHERE a < 10;
 		CREATE ASSERTION x CHECK (NOT EXISTS (SELECT * FROM v WHERE a > 7))`)
-	for _, s := range []string{"CREATE OR REPLACE VIEW v AS SELECT * FROM t", "CREATE ASSERTION y CHECK ((SELECT random()) < 2)"} {
-		if _, err := c.Exec(s); errs.CodeOf(err) != errs.FeatureNotSupported {
-			t.Errorf("%s: %v", s, err)
-		}
+	if _, err := c.Exec("CREATE OR REPLACE VIEW v AS SELECT * FROM t"); errs.CodeOf(err) != errs.FeatureNotSupported {
+		t.Errorf("replacing the view: %v", err)
 	}
 	c.Must("DROP ASSERTION x; CREATE OR REPLACE VIEW v AS SELECT * FROM t")
 }
