@@ -92,8 +92,13 @@ func (s *scope) insertColumns(w *writeTarget, list []*ast.InsertColumn) []*write
 		if n.Indirection {
 			b.unsupported(n.Pos(), "assignment to part of column %s", quoted(n.Name))
 		}
+		if subs := s.subscriptsOf(n); subs != nil {
+			part := *c
+			part.subs, part.ast = subs, n
+			c = &part
+		}
 		for _, other := range out {
-			if other == c {
+			if other.number == c.number && (other.subs == nil || c.subs == nil) {
 				b.fail(n.Pos(), errs.DuplicateColumn, "column %s specified more than once", quoted(n.Name))
 			}
 		}
@@ -140,6 +145,9 @@ func (in *insertion) isRow(list []ast.Expr) bool {
 // value converts a value for a column; nil for DEFAULT.
 func (in *insertion) value(e scalar, c *writeColumn, pos int) scalar {
 	in.mayWrite(c)
+	if c.subs != nil {
+		return in.b.element(c.subs, c, c.ast, e, pos)
+	}
 	return in.b.assignValue(e, c, pos)
 }
 
@@ -147,6 +155,14 @@ func (in *insertion) value(e scalar, c *writeColumn, pos int) scalar {
 func (in *insertion) mayWrite(c *writeColumn) {
 	if c.base == nil {
 		in.b.refuseColumn(in.w, c, opInsert)
+	}
+}
+
+// defaulted checks a column given as DEFAULT.
+func (in *insertion) defaulted(c *writeColumn) {
+	in.mayWrite(c)
+	if c.subs != nil {
+		in.b.fail(c.ast.Pos(), errs.FeatureNotSupported, "cannot set an array element to DEFAULT")
 	}
 }
 
@@ -189,7 +205,7 @@ func (in *insertion) valuesRow(list []ast.Expr) {
 	for i, e := range row {
 		c := in.cols[i]
 		if e == nil {
-			in.mayWrite(c)
+			in.defaulted(c)
 			continue
 		}
 		e = in.value(e, c, at[i])
@@ -239,7 +255,7 @@ func (in *insertion) valuesRows(rows [][]ast.Expr) {
 				if row[k] != nil {
 					row[k] = in.value(row[k], in.cols[k], at[k])
 				} else {
-					in.mayWrite(in.cols[k])
+					in.defaulted(in.cols[k])
 				}
 			}
 			v.Rows[i] = row
@@ -265,7 +281,11 @@ func (in *insertion) valuesRows(rows [][]ast.Expr) {
 				row[k] = b.columnDefault(in.w, c)
 			}
 		}
-		id := b.newCol(algebra.Column{Name: c.name, T: typeOf(c.column.Type, c.column.Mod)}, colInfo{scope: s, kind: outputCol})
+		t := typeOf(c.column.Type, c.column.Mod)
+		if c.subs != nil {
+			t = noMod(v.Rows[0][k].Type())
+		}
+		id := b.newCol(algebra.Column{Name: c.name, T: t}, colInfo{scope: s, kind: outputCol})
 		v.Cols = append(v.Cols, id)
 		in.given[c] = b.col(id, -1)
 	}
@@ -308,7 +328,15 @@ func (in *insertion) values() []algebra.Assignment {
 	b := in.b
 	base := in.w.bases[0]
 	byNumber := map[int16]scalar{}
-	for c, e := range in.given {
+	for _, c := range in.cols {
+		e := in.given[c]
+		if e == nil {
+			continue
+		}
+		if c.subs != nil {
+			byNumber[c.column.Number] = b.assignElement(c.subs, c, byNumber[c.column.Number], e)
+			continue
+		}
 		if byNumber[c.column.Number] != nil {
 			b.fail(-1, errs.SyntaxError, "multiple assignments to same column %s", quoted(c.column.Name))
 		}

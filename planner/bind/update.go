@@ -138,6 +138,7 @@ func (w *writeTarget) deleted() []*baseTable {
 // setValue is one column of SET with the value it is given, nil for DEFAULT.
 type setValue struct {
 	name  *ast.InsertColumn
+	subs  *subscripts
 	value scalar
 	pos   int
 }
@@ -163,7 +164,7 @@ func (s *scope) setClauses(w *writeTarget, list []*ast.SetClause, p *algebra.Pro
 }
 
 func (s *scope) setValue(n *ast.InsertColumn, e ast.Expr) setValue {
-	v := setValue{name: n, pos: loc(e)}
+	v := setValue{name: n, subs: s.subscriptsOf(n), pos: loc(e)}
 	if _, ok := e.(*ast.Default); !ok {
 		v.value = s.expr(e)
 	}
@@ -203,7 +204,7 @@ func (s *scope) multiSet(set *ast.SetClause, p *algebra.Project) []setValue {
 			}
 		}
 		for i, n := range set.Columns {
-			out = append(out, setValue{n, fields[i], q.cols[i].pos})
+			out = append(out, setValue{n, s.subscriptsOf(n), fields[i], q.cols[i].pos})
 		}
 	default:
 		b.bail(loc(set.Value), multiSource())
@@ -225,6 +226,10 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 	isDefault := value == nil
 	if c.base == nil {
 		b.refuseColumn(w, c, opUpdate)
+	}
+	if v.subs != nil {
+		s.setElement(w, out, c, v)
+		return
 	}
 	put := func(base *baseTable, col *catalog.Column, v scalar) {
 		m := out[base]
@@ -268,6 +273,30 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 		other.base, other.column = a.base, a.column
 		put(a.base, a.column, b.assignValue(given, &other, v.pos))
 	}
+}
+
+// setElement assigns to elements of a column; several assignments to one column add up.
+func (s *scope) setElement(w *writeTarget, out map[*baseTable]map[int16]scalar, c *writeColumn, v setValue) {
+	b := s.b
+	if v.value == nil {
+		b.fail(v.name.Pos(), errs.FeatureNotSupported, "cannot set an array element to DEFAULT")
+	}
+	value := b.element(v.subs, c, v.name, v.value, v.pos)
+	if len(c.also) > 0 {
+		b.unsupported(v.name.Pos(), "assignment to part of column %s", quoted(v.name.Name))
+	}
+	m := out[c.base]
+	if m == nil {
+		m = map[int16]scalar{}
+		out[c.base] = m
+	}
+	array, again := m[c.column.Number]
+	if !again {
+		array = c.expr
+	} else if call, ok := array.(*algebra.Call); !ok || call.Func.Name != "array_set" {
+		b.fail(-1, errs.SyntaxError, "multiple assignments to same column %s", quoted(c.column.Name))
+	}
+	m[c.column.Number] = b.assignElement(v.subs, c, array, value)
 }
 
 // columnDefault is the default of a column of the relation that a statement names: a view may have its own.

@@ -42,6 +42,8 @@ type writeColumn struct {
 	also []writePlace
 	own  *catalog.Column // the view's column
 	at   baseColumn      // of a join view: the column it is
+	subs *subscripts     // of INSERT into elements
+	ast  *ast.InsertColumn
 }
 
 // writePlace is a column of a base table.

@@ -311,15 +311,7 @@ func (p *printer) expr(e Expr) {
 			p.expr(e.Arg)
 			p.s(")")
 		}
-		p.s("[")
-		if e.Lower != nil {
-			p.expr(e.Lower)
-		}
-		p.when(e.Slice, " : ")
-		if e.Upper != nil {
-			p.expr(e.Upper)
-		}
-		p.s("]")
+		p.subscript(e)
 	case *Field:
 		switch e.Arg.(type) {
 		case *Subscript, *Field:
@@ -607,4 +599,17 @@ var intervalFields = map[int]string{
 	intervalHour | intervalMinute:                                " hour to minute",
 	intervalHour | intervalMinute | intervalSecond:               " hour to second",
 	intervalMinute | intervalSecond:                              " minute to second",
+}
+
+// subscript prints what is in brackets, and the brackets.
+func (p *printer) subscript(e *Subscript) {
+	p.s("[")
+	if e.Lower != nil {
+		p.expr(e.Lower)
+	}
+	p.when(e.Slice, " : ")
+	if e.Upper != nil {
+		p.expr(e.Upper)
+	}
+	p.s("]")
 }

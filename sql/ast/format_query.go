@@ -297,7 +297,7 @@ func (p *printer) insert(i *Insert) {
 	p.tableRef(i.Table)
 	if i.Columns != nil {
 		p.s(" (")
-		list(p, i.Columns, func(c *InsertColumn) { p.ident(c.Name) })
+		list(p, i.Columns, p.insertColumn)
 		p.s(")")
 	}
 	p.when(i.Overriding != "", " OVERRIDING "+strings.ToUpper(i.Overriding)+" VALUE")
@@ -330,10 +330,17 @@ func (p *printer) insert(i *Insert) {
 	p.returning(i.Returning)
 }
 
+func (p *printer) insertColumn(c *InsertColumn) {
+	p.ident(c.Name)
+	for _, s := range c.Subscripts {
+		p.subscript(s)
+	}
+}
+
 func (p *printer) setClause(s *SetClause) {
 	multi := s.Multi || len(s.Columns) > 1
 	p.when(multi, "(")
-	list(p, s.Columns, func(c *InsertColumn) { p.ident(c.Name) })
+	list(p, s.Columns, p.insertColumn)
 	p.when(multi, ")")
 	p.s(" = ")
 	p.expr(s.Value)

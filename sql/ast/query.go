@@ -162,7 +162,9 @@ type (
 	// InsertColumn is a name in the column list of INSERT.
 	InsertColumn struct {
 		At
-		Name        string
+		Name string
+		// Subscripts are those of column[i] and column[l:u], without Arg.
+		Subscripts  []*Subscript
 		Indirection bool // subscript or field; not supported further
 	}
 	// OnConflict is ON CONFLICT.

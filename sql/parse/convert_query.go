@@ -341,7 +341,16 @@ func (c *converter) insertColumns(nodes []*pg_query.Node) []*ast.InsertColumn {
 }
 
 func (c *converter) insertColumn(t *pg_query.ResTarget) *ast.InsertColumn {
-	return &ast.InsertColumn{At: c.at(t.Location), Name: t.Name, Indirection: len(t.Indirection) > 0}
+	out := &ast.InsertColumn{At: c.at(t.Location), Name: t.Name}
+	for _, step := range t.Indirection {
+		i := step.GetAIndices()
+		if i == nil { // a field
+			out.Indirection, out.Subscripts = true, nil
+			break
+		}
+		out.Subscripts = append(out.Subscripts, &ast.Subscript{At: out.At, Slice: i.IsSlice, Lower: c.expr(i.Lidx), Upper: c.expr(i.Uidx)})
+	}
+	return out
 }
 
 // setClauses groups the columns of (a, b) = .. again: the grammar makes one target of each, all with the source.
