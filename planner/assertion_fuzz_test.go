@@ -44,6 +44,7 @@ var conditions = []string{
 	"NOT EXISTS (SELECT 1 FROM p WHERE (SELECT sum(q) FROM c WHERE c.p = p.id) > a * 2)",
 	"NOT EXISTS (SELECT DISTINCT p FROM c WHERE q = 0)",
 	"NOT EXISTS (SELECT 1 FROM (SELECT p, count(*) AS n FROM c GROUP BY p) g JOIN p ON p.id = g.p WHERE g.n > p.a)",
+	"NOT EXISTS (WITH w AS (SELECT p, sum(q) AS s FROM c GROUP BY p) SELECT 1 FROM w WHERE s > 7)",
 	"NOT EXISTS (SELECT 1 FROM big WHERE a > 3)",
 	"NOT EXISTS (SELECT a, rank() OVER (ORDER BY a) FROM p ORDER BY a DESC LIMIT 0)",
 	"(SELECT a FROM p ORDER BY a DESC LIMIT 1) <= 5",

@@ -123,7 +123,13 @@ func (s *scope) correlated(r algebra.Rel) bool {
 	}
 	free := algebra.ColSet{}
 	algebra.FreeColumns(r, free)
-	return len(free) > 0
+	for id := range free {
+		// What is bound to be printed has its aggregates and window functions left where they stand.
+		if kind := s.b.info(id).kind; s.b.text == nil || kind == fromCol || kind == outputCol {
+			return true
+		}
+	}
+	return false
 }
 
 // findCTE finds the WITH query a bare table name means.
@@ -194,7 +200,10 @@ func (b *binder) rebind(c *cte, f func()) {
 			break
 		}
 	}
+	text := b.text
+	b.text = nil // the text is that of the first time
 	f()
+	b.text = text
 	c.scope.ctes = ctes
 }
 
