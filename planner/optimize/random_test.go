@@ -202,10 +202,11 @@ func (g *generator) aggregate(depth int) string {
 	return q
 }
 
-// from is a FROM clause and the aliases it shows.
+// from is a FROM clause and the aliases it shows: few of them, since the reference planner tries all pairs of
+// rows, and few rows in each, since those of deeper levels come from fewer tables.
 func (g *generator) from(depth int) (string, []string) {
 	text, aliases := g.table(depth)
-	for g.rng.IntN(5) > 2 && len(aliases) < 4 {
+	for g.rng.IntN(5) > 2 && len(aliases) <= depth {
 		t, more := g.table(depth)
 		kind := g.pick("JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", ",", "CROSS JOIN")
 		switch kind {
