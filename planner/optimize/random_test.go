@@ -16,9 +16,9 @@ import (
 // Random queries give the same rows whether they are planned with everything the optimizer knows or in the
 // most obvious way. HOLDFAST_PSQL may hold psql arguments of a PostgreSQL that is asked too.
 func TestRandomQueries(t *testing.T) {
-	queries := 500
+	queries := 3000
 	if testing.Short() {
-		queries = 150
+		queries = 600
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
