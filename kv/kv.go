@@ -101,7 +101,7 @@ type Txn interface {
 	Lock(ctx context.Context, keys [][]byte, m LockMode, w WaitPolicy) error
 
 	// Refresh moves the snapshot to the newest sequenced state if nothing in the footprint has changed
-	// since; otherwise it fails with ErrConflict and the transaction can only be rolled back. What open
+	// since; otherwise it fails with ErrConflict and the transaction can only be restarted or rolled back. What open
 	// iterators have passed over counts as read; they go on in the new snapshot. A read-only transaction has
 	// no footprint to go by: ErrReadOnly.
 	Refresh(ctx context.Context) error
@@ -119,9 +119,23 @@ type Txn interface {
 
 	// Commit validates and makes the writes durable. It fails with ErrConflict, ErrTooLarge,
 	// ErrCommitUnknown or ErrUnavailable, or with the context's error if that ended before anything was
-	// sequenced. The transaction is over in every case. One whose writes are none, or all undone, never
+	// sequenced. The transaction is then over, except after ErrConflict: it keeps its locks, and Restart or
+	// Rollback must follow. One whose writes are none, or all undone, never
 	// conflicts: its snapshot is its place in the serial order, and its read version is returned.
 	Commit(ctx context.Context) (Version, error)
+	// Restart begins the transaction anew on the newest sequenced state, as TxnOptions.Newest does: without its
+	// writes and reads, but with its locks, so that whoever has waited for a row has not waited in vain. It is
+	// what a transaction that met a conflict goes on with. Views, iterators and marks of before are of no use
+	// any more.
+	//
+	// guard lets the transaction through, however often it has lost against others: until it ends, Unguard or
+	// the next Restart, commits of others that would change what it had read before any Restart wait for
+	// it. They are let go while it waits for a lock, which one of them may have, and of several guarded
+	// transactions only the first has the right.
+	Restart(ctx context.Context, guard bool) error
+	// Unguard ends what Restart began with guard. It must be called before the transaction is left to wait for
+	// anything but the store, such as its client.
+	Unguard()
 	// Rollback ends the transaction without effect. After Commit or Rollback it does nothing; every other
 	// call then fails with some error.
 	Rollback()

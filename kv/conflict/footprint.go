@@ -66,6 +66,9 @@ const (
 // Len is the number of entries.
 func (f *Footprint) Len() int { return len(f.reads) + len(f.early) }
 
+// Intervals is a copy of the list of what was read. The keys are shared, and never change.
+func (f *Footprint) Intervals() []Interval { return slices.Concat(f.reads, f.early) }
+
 // Check validates the footprint against the writes after version since. The error is a *kv.ConflictError.
 func (f *Footprint) Check(r *Recent, since kv.Version) error {
 	if err := r.Check(f.reads, since); err != nil {

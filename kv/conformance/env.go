@@ -219,8 +219,12 @@ func (x *tx) conflicts() {
 	x.fails("commit", commitError(x), kv.ErrConflict)
 }
 
+// commitError commits and rolls back if that fails.
 func commitError(x *tx) error {
 	_, err := x.Commit(x.ctx)
+	if err != nil {
+		x.Rollback()
+	}
 	return err
 }
 

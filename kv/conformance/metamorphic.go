@@ -447,8 +447,9 @@ func (c *comparison) commit(o op, d *duel) string {
 	c.duels[o.slot] = nil
 	_, err := d.tested.txn.Commit(c.ctx)
 	c.note(o, errorKind(err))
+	defer d.tested.txn.Rollback()
+	defer d.reference.txn.Rollback()
 	if errors.Is(err, kv.ErrConflict) && c.Coarse {
-		d.reference.txn.Rollback()
 		return ""
 	}
 	_, want := d.reference.txn.Commit(c.ctx)

@@ -24,6 +24,7 @@ type mutant struct {
 	del     func(t kv.Txn, key []byte) error
 	lock    func(t kv.Txn, ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitPolicy) error
 	refresh func(t kv.Txn, ctx context.Context) error
+	restart func(t kv.Txn, ctx context.Context, guard bool) error
 	retract func(t kv.Txn, m kv.Mark)
 	back    func(t kv.Txn, m kv.Mark)
 	wrap    func(s kv.Store, t kv.Txn) kv.Txn // last of all
@@ -384,6 +385,14 @@ var mutants = map[string]mutant{
 		},
 		noticed: []string{"limit/read-only", "lock/read-only", compared},
 	},
+	"restart does nothing": {
+		restart: func(kv.Txn, context.Context, bool) error { return nil },
+		noticed: []string{"restart/after a conflict", "restart/keeps locks only"},
+	},
+	"nobody is guarded": {
+		restart: func(t kv.Txn, ctx context.Context, _ bool) error { return t.Restart(ctx, false) },
+		noticed: []string{"restart/guard", "restart/two guards", "restart/guarded transactions get through"},
+	},
 }
 
 func (m *mutant) harness(testing.TB) Harness {
@@ -470,6 +479,13 @@ func (t *mutantTxn) Refresh(ctx context.Context) error {
 		return t.mutant.refresh(t.Txn, ctx)
 	}
 	return t.Txn.Refresh(ctx)
+}
+
+func (t *mutantTxn) Restart(ctx context.Context, guard bool) error {
+	if t.mutant.restart != nil {
+		return t.mutant.restart(t.Txn, ctx, guard)
+	}
+	return t.Txn.Restart(ctx, guard)
 }
 
 func (t *mutantTxn) Retract(m kv.Mark) {

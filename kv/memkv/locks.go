@@ -122,6 +122,9 @@ func (t *txn) await(ctx context.Context, w *waiter, timeout time.Duration) error
 		expired = timer.C
 	}
 	var refusal error
+	if t.guarded {
+		t.store.letGo() // a commit that gives way to t may have the lock
+	}
 	t.store.mu.Unlock()
 	select {
 	case <-w.granted:

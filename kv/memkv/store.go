@@ -59,6 +59,8 @@ type Store struct {
 	synced  chan struct{}  // closed and replaced whenever durable moves
 	down    chan struct{}  // closed when the store closes or crashes
 	commits sync.WaitGroup // sequenced commits that wait to be durable
+	guarded []*txn         // in the order of their precedence; see kv.Txn.Restart
+	changed chan struct{}  // closed and replaced when commits that give way may go on
 	closed  bool
 	crashed bool
 }
@@ -74,6 +76,7 @@ func New(o Options) *Store {
 		open:    map[*txn]struct{}{},
 		locks:   map[string]*lockQueue{},
 		synced:  make(chan struct{}),
+		changed: make(chan struct{}),
 		down:    make(chan struct{}),
 	}
 }

@@ -33,8 +33,10 @@ type txn struct {
 	footprint []*read
 	held      []string // keys with a lock of this transaction
 	waiting   *waiter  // the lock request it waits for, nil if none
-	doomed    error    // why only Rollback is left, nil if it is not
+	doomed    error    // why only Restart and Rollback are left, nil if they are not
 	ended     bool
+	guarded   bool    // in store.guarded
+	reads     []*read // of all attempts before, while it is guarded
 }
 
 // mark implements kv.Mark.
@@ -187,8 +189,14 @@ func (t *txn) WaitDurable(ctx context.Context) error {
 func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	s := t.store
 	s.mu.Lock()
+	t.giveWay(ctx)
 	version, err := t.sequence(ctx)
 	wrote := t.writes.Len() > 0
+	if errors.Is(err, kv.ErrConflict) {
+		t.doomed = err
+		s.mu.Unlock()
+		return 0, err
+	}
 	t.end()
 	if err != nil {
 		s.mu.Unlock()
@@ -248,6 +256,7 @@ func (t *txn) end() {
 		return
 	}
 	t.ended = true
+	t.unguard()
 	delete(t.store.open, t)
 	t.unlockAll()
 	t.store.trim()

@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -110,6 +111,7 @@ type group struct {
 func (s *Store) runSequencer() {
 	defer s.done.Done()
 	defer close(s.groups)
+	defer s.guards.close()
 	var waiting []*txn
 	for {
 		// Others that are about to commit are let go first, so that they share the group, its batch and its
@@ -133,6 +135,9 @@ func (s *Store) runSequencer() {
 func (s *Store) sequence(waiting []*txn) *group {
 	s.applying.Lock()
 	defer s.applying.Unlock()
+	if waiting = s.guards.sift(waiting); len(waiting) == 0 {
+		return nil
+	}
 	if s.failure.Load() != nil {
 		for _, t := range waiting {
 			s.refuseCommit(t, s.unavailable())
@@ -293,10 +298,13 @@ func (s *Store) unlock(t *txn) {
 	}
 }
 
-// refuseCommit answers a transaction that was not committed.
+// refuseCommit answers a transaction that was not committed. After a conflict it keeps its locks, for it may be
+// restarted.
 func (s *Store) refuseCommit(t *txn, err error) {
 	t.err = err
-	s.unlock(t)
+	if !errors.Is(err, kv.ErrConflict) {
+		s.unlock(t)
+	}
 	t.done <- struct{}{}
 }
 

@@ -30,6 +30,7 @@ type Store struct {
 	states  snapshots
 
 	commits  commitQueue
+	guards   guards
 	groups   chan *group    // from the sequencer to the publisher
 	applying sync.Mutex     // held by the sequencer from validation until the result is the newest state
 	version  kv.Version     // of the last commit; the sequencer's own
@@ -64,6 +65,8 @@ func Open(o Options) (*Store, error) {
 		closed:  make(chan struct{}),
 	}
 	s.commits.wake = make(chan struct{}, 1)
+	s.guards.add = s.commits.add
+	s.guards.refuse = func(t *txn) { s.refuseCommit(t, s.unavailable()) }
 	s.lock, err = openFolder(o.FS, folder)
 	if err != nil {
 		return nil, err

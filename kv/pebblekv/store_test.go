@@ -385,6 +385,7 @@ func TestHorizon(t *testing.T) {
 	if _, err := writer.Commit(ctx); !errors.Is(err, kv.ErrConflict) {
 		t.Errorf("%v, want a conflict", err)
 	}
+	writer.Rollback()
 	reader := mustBegin(t, s, kv.TxnOptions{ReadOnly: true})
 	for i := range 10 {
 		put(t, s, fmt.Sprintf("l%d=1", i))
@@ -504,6 +505,7 @@ func TestRacingClose(t *testing.T) {
 					_ = txn.Set([]byte("k1"), []byte("2"), kv.AllColumns)
 					_ = txn.Refresh(ctx)
 					_, _ = txn.Commit(ctx)
+					txn.Rollback()
 					if n == 0 {
 						running <- struct{}{}
 					}

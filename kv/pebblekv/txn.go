@@ -31,8 +31,9 @@ type txn struct {
 	writes  buffer.Buffer
 	owner   locks.Owner
 	staleAt kv.Version // version of a write that Lock has met; Refresh goes at least there
-	doomed  error      // why only Rollback is left, nil if it is not
+	doomed  error      // why only Restart and Rollback are left, nil if they are not
 	ended   bool
+	guard   *guard // of the transactions that have precedence; nil if it is none
 
 	// active counts calls that use Pebble and open iterators, for Close.
 	active atomic.Int32
@@ -234,7 +235,7 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 	}
 	s := t.store
 	for _, key := range keys {
-		if err := s.locks.Acquire(ctx, s.closing, &t.owner, key, m, w); err != nil {
+		if err := t.acquire(ctx, key, m, w); err != nil {
 			return err
 		}
 	}
@@ -248,6 +249,21 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 		return &staleError{stale}
 	}
 	return nil
+}
+
+// acquire takes one lock. A guarded transaction gives way while it waits: the lock may be that of a commit which
+// its guard has set aside.
+func (t *txn) acquire(ctx context.Context, key []byte, m kv.LockMode, w kv.WaitPolicy) error {
+	s := t.store
+	if t.guard != nil && !w.NoWait && !w.SkipLocked {
+		err := s.locks.Acquire(ctx, s.closing, &t.owner, key, m, kv.WaitPolicy{NoWait: true})
+		if !errors.Is(err, kv.ErrLockNotAvailable) {
+			return err
+		}
+		s.guards.pause(t, true)
+		defer s.guards.pause(t, false)
+	}
+	return s.locks.Acquire(ctx, s.closing, &t.owner, key, m, w)
 }
 
 // staleError is a kv.ErrStale. It is a type of its own because it is the normal course of things on a hot row,
@@ -269,14 +285,7 @@ func (t *txn) Refresh(ctx context.Context) error {
 		return err
 	}
 	s := t.store
-	newest := s.states.holdNewest(t)
-	if newest.version < t.staleAt {
-		// The group that wrote the locked row is indexed, but its result is not the newest state yet.
-		s.states.drop(newest, t)
-		s.applying.Lock()
-		s.applying.Unlock() //lint:ignore SA2001 waiting for the sequencer is all there is to do
-		newest = s.states.holdNewest(t)
-	}
+	newest := s.newest(t)
 	s.counts.refreshes.Add(1)
 	// The index may know later commits than newest has. Reads that they changed would not be valid at commit
 	// either, so that failing now is only earlier.
@@ -295,6 +304,19 @@ func (t *txn) Refresh(ctx context.Context) error {
 		it.stale = true
 	}
 	return nil
+}
+
+// newest returns the newest state with a reference for t, which is not older than a write that t has met.
+func (s *Store) newest(t *txn) *snapshot {
+	newest := s.states.holdNewest(t)
+	if newest.version < t.staleAt {
+		// The group that wrote the locked row is indexed, but its result is not the newest state yet.
+		s.states.drop(newest, t)
+		s.applying.Lock()
+		s.applying.Unlock() //lint:ignore SA2001 waiting for the sequencer is all there is to do
+		newest = s.states.holdNewest(t)
+	}
+	return newest
 }
 
 // validate compares the footprint, and what open iterators have passed over, with the commits since the
@@ -369,13 +391,15 @@ func (t *txn) Retract(m kv.Mark) {
 }
 
 // Commit implements kv.Txn. Once the transaction has been sequenced it waits for the outcome, whatever the
-// context says: nobody is served by not knowing.
+// context says: nobody is served by not knowing. After a conflict nothing has ended but the writes' way to disk.
 func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	if t.ended {
 		return 0, errEnded
 	}
 	if err := t.enter(ctx); err != nil {
-		t.Rollback()
+		if !errors.Is(err, kv.ErrConflict) {
+			t.Rollback()
+		}
 		return 0, err
 	}
 	s := t.store
@@ -393,14 +417,22 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 			err = s.unavailable()
 		}
 	}
-	if err != nil {
-		s.unlock(t)
-	} else {
-		<-t.done // and the sequencer has released the locks
+	sequenced := err == nil
+	if sequenced {
+		<-t.done // and the sequencer has released the locks, unless there was a conflict
 		err = t.err
 	}
 	if t.batch != nil { // not committed
 		_ = t.batch.Close() // returns nil always
+		t.batch = nil
+	}
+	if errors.Is(err, kv.ErrConflict) {
+		t.doomed = err
+		t.leave()
+		return 0, err
+	}
+	if !sequenced {
+		s.unlock(t)
 	}
 	t.end()
 	if err != nil {
@@ -408,6 +440,38 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	}
 	return t.version, nil
 }
+
+// Restart implements kv.Txn.
+func (t *txn) Restart(ctx context.Context, guard bool) error {
+	t.doomed = nil
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
+	s := t.store
+	t.closeIterators()
+	if guard {
+		s.guards.guard(t)
+		// What is being sequenced has been looked at before, and must be in the state that t goes on with.
+		s.applying.Lock()
+		s.applying.Unlock() //lint:ignore SA2001 waiting for the sequencer is all there is to do
+	} else {
+		s.guards.unguard(t)
+	}
+	newest := s.newest(t)
+	old := t.snap
+	t.snap, t.staleAt = newest, 0
+	s.states.drop(old, t)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.writes, t.bulk, t.err = buffer.Buffer{}, nil, nil
+	t.reads = conflict.Footprint{Limit: t.reads.Limit}
+	t.values = arena.Arena{}
+	return nil
+}
+
+// Unguard implements kv.Txn.
+func (t *txn) Unguard() { t.store.guards.unguard(t) }
 
 // Rollback implements kv.Txn.
 func (t *txn) Rollback() {
@@ -423,6 +487,7 @@ func (t *txn) Rollback() {
 func (t *txn) end() {
 	t.closeIterators()
 	t.ended = true
+	t.store.guards.unguard(t)
 	t.store.states.end(t)
 	t.leave()
 	// Who keeps the transaction shall not keep its memory.
