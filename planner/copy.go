@@ -327,6 +327,8 @@ func (s *Session) copyFrom(ctx context.Context, p *prepared, st *ast.Copy, o cop
 		}
 		data = &copyKeeper{from: from}
 		*s.copyData = data
+	} else if data.lost {
+		return errCopyLost
 	} else if err := out.CopyInAgain(o.Format == copyio.Binary, len(names)); err != nil {
 		return err
 	}
@@ -353,8 +355,7 @@ func (s *Session) copyFrom(ctx context.Context, p *prepared, st *ast.Copy, o cop
 	}
 	if isStale(err) || isConflict(err) {
 		if data.lost {
-			return errs.Wrap(err, errs.SerializationFailure, "%s", errConflict.Message).
-				WithDetail("The first %d bytes of the copy data are kept to run the statement again, and there were more.", copyKeepBytes)
+			return errCopyLost
 		}
 		return err
 	}

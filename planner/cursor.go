@@ -12,6 +12,7 @@ import (
 // cursorState is what DECLARE adds to a portal. Its rows are kept as they are read, so that FETCH can go
 // backward; position counts rows from 1, 0 is before the first.
 type cursorState struct {
+	declared             bool // by DECLARE, and not made of a portal of the protocol
 	hold, scroll, binary bool
 	position             int64
 	created              int64 // pg_cursors.creation_time
@@ -44,7 +45,7 @@ func (s *Session) declare(ctx context.Context, p *prepared, st *ast.DeclareCurso
 	}
 	c := &portal{
 		name: st.Name, stmt: q, params: params, tx: s.tx, plan: pl, run: run,
-		cursor: &cursorState{hold: st.Hold, scroll: !st.NoScroll, binary: st.Binary, created: s.statementTime},
+		cursor: &cursorState{declared: true, hold: st.Hold, scroll: !st.NoScroll, binary: st.Binary, created: s.statementTime},
 	}
 	c.held = &heldRows{rows: exec.NewRowBuffer(batchTypes(pl.columns))}
 	if st.Hold {
@@ -153,6 +154,22 @@ func (c *portal) sendHeld(rows []int64, formats []int16, out Output) error {
 		}
 	}
 	return nil
+}
+
+// closeCursor is CLOSE. A cursor of an earlier transaction is there again if the present one is run again.
+func (s *Session) closeCursor(name string) {
+	c := s.portals[name]
+	if c.tx == s.tx || c.cursor == nil || !c.cursor.hold {
+		s.ClosePortal(name)
+		return
+	}
+	delete(s.portals, name)
+	s.tx.undoSession = append(s.tx.undoSession, func() { s.portals[name] = c })
+	s.tx.afterEnd = append(s.tx.afterEnd, func() {
+		if s.portals[name] != c {
+			c.close()
+		}
+	})
 }
 
 // makeCursor makes a cursor of a portal of the protocol, which FETCH may then move forward.

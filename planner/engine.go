@@ -39,6 +39,13 @@ type Config struct {
 	Logger *slog.Logger
 	// PlanCacheEntries bounds the plans kept for statements that are not prepared. Default 4096.
 	PlanCacheEntries int
+	// Faults switches on defects, for tests of the tests.
+	Faults Faults
+}
+
+// Faults are defects of an engine, by which tests show that they would notice them. The zero value has none.
+type Faults struct {
+	SkipDigestCompare bool // a transaction run again is committed whatever it answers
 }
 
 // Engine is an open database: what all sessions share.
@@ -52,7 +59,7 @@ type Engine struct {
 	log       *slog.Logger
 	started   time.Time
 
-	reruns atomic.Int64 // implicit transactions run again
+	reruns atomic.Int64 // times a transaction was run again
 
 	mu       sync.Mutex
 	sessions map[uint32]*Session
@@ -81,6 +88,9 @@ func Open(ctx context.Context, store kv.Store, config Config) (*Engine, error) {
 
 // Close writes down what is kept in memory only. All sessions must have ended.
 func (e *Engine) Close(ctx context.Context) error { return e.catalog.Close(ctx) }
+
+// Reruns is how often a transaction was run again because of a conflict.
+func (e *Engine) Reruns() int64 { return e.reruns.Load() }
 
 func (e *Engine) register(s *Session) {
 	var b [4]byte

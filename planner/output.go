@@ -20,8 +20,9 @@ type ResultColumn struct {
 // Output takes the answers of statements. The wire layer implements it over its write buffer.
 //
 // Answers that rest on changes not yet committed are held back in the buffer. Mark, Reset, Between and Append let the
-// session run a statement, or a whole implicit transaction, again after a conflict as if the first run had
-// never been.
+// session run statements again after a conflict as if the first run had never been. What has been sent cannot
+// be taken back: a statement whose answer has been sent is run again on a Silent output, to see by the digest
+// whether it is answered in the same way.
 type Output interface {
 	// RowDescription starts a result of the simple protocol. formats are as in Rows: text, but for a cursor
 	// that was declared BINARY.
@@ -54,21 +55,29 @@ type Output interface {
 	Hold()
 	// Release ends Hold: everything may be sent.
 	Release()
-	// Mark is the present end of the answers.
+	// Mark is the present end of the answers, and Sent the end of those that have been sent. Both count from
+	// the connection's beginning, and only grow, but for Mark after Reset and Truncate.
 	Mark() int64
-	// Remember begins a part of the answers that Reset may go back to the beginning of even if some of it has been
-	// sent: a digest of it is kept.
-	Remember()
-	// Reset takes back all answers since the mark. It reports false if some have been sent already, unless the
-	// mark is where Remember was last called: the answers that follow must then begin with the same bytes,
-	// which are not sent again.
+	Sent() int64
+	// BeginAnswer begins the answer of a statement, which ends with EndAnswer. That returns its digest, and
+	// whether it begins with what had been sent of it before a Reset.
+	BeginAnswer()
+	EndAnswer() (digest Digest, same bool)
+	// Reset takes back all answers since the mark. If some of them have been sent, the mark must be the beginning of
+	// the present answer, which then has to begin with the same bytes again: they are not sent twice, and
+	// EndAnswer tells whether they were the same. It reports false if that is not so, or the connection has failed.
 	Reset(mark int64) bool
 	// Truncate takes back those answers since the mark that have not been sent.
 	Truncate(mark int64)
-	// Repeated reports whether, since a Reset behind what had been sent, all of that has been answered again in
-	// the same way. The transaction may be committed only then.
-	Repeated() bool
+	// Silent is an Output beside this one that sends nothing and makes the same digests.
+	Silent() Output
 	// Between is a copy of the answers between two marks, nil if some have been sent; Append sends it again.
 	Between(from, to int64) []byte
 	Append(p []byte) error
+}
+
+// Digest tells answers apart: the number of their bytes and a hash of them.
+type Digest struct {
+	Bytes int64
+	Hash  uint64
 }

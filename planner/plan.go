@@ -43,10 +43,7 @@ func (p *plan) tag(n int64) string { return p.verb + strconv.FormatInt(n, 10) }
 
 // plan makes the plan of a prepared query, or finds it in the cache.
 func (e *Engine) plan(ctx context.Context, s *Session, p *prepared, snapshot *catalog.Snapshot) (*plan, error) {
-	key := planKey{template: p.template, text: p.text, version: snapshot.Version, path: strings.Join(s.settings.path, ","), params: typesKey(p.declared)}
-	if p.template != nil {
-		key.text = ""
-	}
+	key := s.planKey(p, snapshot.Version)
 	cacheable := !p.sql
 	if cacheable {
 		if pl := e.plans.get(key); pl != nil {
@@ -84,6 +81,31 @@ func (e *Engine) plan(ctx context.Context, s *Session, p *prepared, snapshot *ca
 	return pl, nil
 }
 
+// planKey is where the plan of a prepared query is in the cache.
+func (s *Session) planKey(p *prepared, version uint64) planKey {
+	key := planKey{template: p.template, text: p.text, version: version, path: strings.Join(s.settings.path, ","), params: typesKey(p.declared)}
+	if p.template != nil {
+		key.text = ""
+	}
+	return key
+}
+
+// knownToRead reports, before the transaction has begun, that a statement has a plan for the present schema which
+// only reads.
+func (s *Session) knownToRead(p *prepared) bool {
+	current := s.engine.catalog.Current()
+	if current == nil {
+		return false
+	}
+	if p.plan == nil && !p.sql {
+		p.plan = s.engine.plans.get(s.planKey(p, current.Version))
+		if p.plan != nil && p.columns == nil {
+			p.columns = p.plan.columns
+		}
+	}
+	return p.plan != nil && p.plan.reads && p.plan.valid(current, s.settings.path)
+}
+
 // optimize plans a bound query.
 func (e *Engine) optimize(ctx context.Context, s *Session, q *algebra.Query, snapshot *catalog.Snapshot) (*plan, error) {
 	x, err := optimize.Plan(ctx, q, optimize.Options{Snapshot: snapshot, Catalog: e.catalog, Ctx: s.functionContext(ctx), WorkMem: s.settings.workMem})
@@ -107,11 +129,8 @@ func (e *Engine) optimize(ctx context.Context, s *Session, q *algebra.Query, sna
 
 // start begins an execution of a query in the session's transaction.
 func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, out Output) (*plan, *exec.Run, error) {
-	pl := p.plan
-	if s.tx.kv == nil {
-		// A statement that only reads and is a transaction of its own needs no footprint.
-		single := s.single && pl != nil && pl.reads && !s.tx.explicit
-		if err := s.open(ctx, single); err != nil {
+	if s.tx.kv == nil || s.tx.blind { // else it has a footprint, if it needs one
+		if err := s.open(ctx, s.knownToRead(p)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -119,7 +138,10 @@ func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if pl.locks && !s.tx.explicit {
+	if s.tx.blind && !pl.reads {
+		return nil, nil, &rerun{cause: errBlind}
+	}
+	if pl.locks {
 		out.Hold() // it may begin again on a newer state
 	}
 	if pl.query.Writes {
@@ -163,10 +185,7 @@ func (s *Session) writing(what string, out Output) error {
 	if s.tx.readOnly {
 		return readOnlyError(what)
 	}
-	s.tx.wrote = true
-	if !s.tx.explicit {
-		out.Hold()
-	}
+	out.Hold() // what has not been sent need not be answered in the same way if the transaction is run again
 	return nil
 }
 

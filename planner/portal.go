@@ -23,6 +23,7 @@ type portal struct {
 	run  *exec.Run    // of a query that has rows left
 	plan *plan
 	rows int64 // sent so far
+	size int64 // of the parameters, in bytes
 	done bool
 	// held are the rows of a portal that outlives its transaction or was read ahead.
 	held *heldRows
@@ -58,8 +59,10 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 		return errs.New(errs.ProtocolViolation, "bind message has %d result formats but query has %d columns", n, len(p.columns))
 	}
 	params := make([]types.Datum, len(values))
+	size := int64(0)
 	env := &s.settings.env
 	for i, v := range values {
+		size += 16 + int64(len(v))
 		if v == nil {
 			continue
 		}
@@ -103,7 +106,7 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 			return errs.New(errs.InvalidParameterValue, "unsupported format code: %d", f)
 		}
 	}
-	s.addPortal(&portal{name: name, stmt: p, params: params, formats: append([]int16(nil), resultFormats...)})
+	s.addPortal(&portal{name: name, stmt: p, params: params, size: size, formats: append([]int16(nil), resultFormats...)})
 	return nil
 }
 
@@ -179,30 +182,11 @@ func (s *Session) Execute(ctx context.Context, name string, maxRows int64, out O
 		return s.transactionStatement(ctx, t, out)
 	}
 	s.begin()
-	var data *copyKeeper
-	return s.runImplicitStep(ctx, out, func(ctx context.Context, out Output) error {
-		s.copyData = &data
+	data := new(*copyKeeper)
+	return s.runStatement(ctx, out, step{text: st.text, portal: p, data: data, run: func(ctx context.Context, out Output) error {
+		s.copyData = data
 		return s.runPortal(ctx, p, maxRows, out)
-	})
-}
-
-// runImplicitStep runs a statement in the session's transaction and, if that is implicit, keeps it to be run
-// again.
-func (s *Session) runImplicitStep(ctx context.Context, out Output, run func(context.Context, Output) error) error {
-	t := s.tx
-	s.Answered(out)
-	if !t.explicit && len(t.steps) == 0 {
-		out.Remember()
-	}
-	from := out.Mark()
-	err := s.runStep(ctx, out, run)
-	if s.tx == t && !t.explicit {
-		t.steps = append(t.steps, step{run, from, out.Mark(), nil})
-		if isConflict(err) {
-			return s.rerun(ctx, out)
-		}
-	}
-	return err
+	}})
 }
 
 // Sync ends the implicit transaction of a pipeline.
@@ -226,15 +210,21 @@ func (s *Session) Fail() {
 		return
 	}
 	if s.tx.explicit {
-		s.tx.failed = true
-		mark := 0
-		if n := len(s.tx.savepoints); n > 0 {
-			mark = s.tx.savepoints[n-1].settings
-		}
-		s.settings.fail(mark)
+		_ = s.control(nil, s.fail)
 	} else {
 		s.abandon()
 	}
+}
+
+// fail makes the explicit transaction a failed one.
+func (s *Session) fail() error {
+	s.tx.failed = true
+	mark := 0
+	if n := len(s.tx.savepoints); n > 0 {
+		mark = s.tx.savepoints[n-1].settings
+	}
+	s.settings.fail(mark)
+	return nil
 }
 
 // endPortals closes the portals that do not outlive the transaction that is about to end: all but the cursors

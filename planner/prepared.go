@@ -113,7 +113,7 @@ func (s *Session) planned(ctx context.Context, p *prepared) (*plan, error) {
 		s.begin()
 		defer s.drop()
 	}
-	if err := s.open(ctx, temporary); err != nil {
+	if err := s.open(ctx, temporary || s.tx.blind); err != nil {
 		return nil, err
 	}
 	snapshot := s.tx.snapshot

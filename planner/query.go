@@ -44,6 +44,10 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 			return err
 		}
 	}
+	if len(parsed.Statements) > 1 {
+		out.Hold() // they may have to be run again together
+	}
+	said := text // with its literals
 	for i, st := range parsed.Statements {
 		p := &prepared{text: st.Text, whole: text, stmt: st.Stmt, source: &parsed, index: i, simple: true, sql: st.NumParams > 0}
 		if len(parsed.Statements) == 1 {
@@ -64,13 +68,14 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 			continue
 		}
 		s.begin()
-		s.single = len(parsed.Statements) == 1
-		var data *copyKeeper
-		err := s.runImplicitStep(ctx, out, func(ctx context.Context, out Output) error {
-			s.copyData = &data
+		data := new(*copyKeeper)
+		if len(parsed.Statements) > 1 {
+			said = p.text
+		}
+		err := s.runStatement(ctx, out, step{text: said, data: data, run: func(ctx context.Context, out Output) error {
+			s.copyData = data
 			return s.runSimple(ctx, p, out)
-		})
-		s.single = false
+		}})
 		if err != nil {
 			return p.mapError(err)
 		}
@@ -252,9 +257,7 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 			warn(errs.ActiveSQLTransaction, "there is already a transaction in progress")
 			return out.CommandComplete(tag)
 		}
-		s.begin().explicit = true
-		s.tx.steps = nil
-		if err := s.setModes(t.Modes); err != nil {
+		if err := s.beginBlock(ctx, t.Modes, out); err != nil {
 			s.tx.failed = true
 			return err
 		}
@@ -274,7 +277,7 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 			return out.CommandComplete("COMMIT")
 		}
 		tag := "COMMIT"
-		chain := s.chain(t.Chain)
+		chain := s.chain(ctx, t.Chain, out)
 		if tx.failed {
 			s.abandon()
 			tag = "ROLLBACK"
@@ -292,7 +295,7 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 			}
 			warn(errs.NoActiveSQLTransaction, "there is no transaction in progress")
 		}
-		chain := s.chain(t.Chain)
+		chain := s.chain(ctx, t.Chain, out)
 		s.abandon()
 		if err := chain(); err != nil {
 			return err
@@ -305,17 +308,15 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 		}
 		switch t.Kind {
 		case "savepoint":
-			s.pushSavepoint(t.Name)
+			_ = s.control(out, func() error { s.pushSavepoint(t.Name); return nil })
 			return out.CommandComplete("SAVEPOINT")
 		case "release":
-			i, err := s.tx.findSavepoint(t.Name)
-			if err != nil {
+			if err := s.control(out, func() error { return s.releaseSavepoint(t.Name) }); err != nil {
 				return err
 			}
-			s.tx.savepoints = s.tx.savepoints[:i]
 			return out.CommandComplete("RELEASE")
 		}
-		if err := s.rollbackTo(t.Name); err != nil {
+		if err := s.control(out, func() error { return s.rollbackTo(t.Name) }); err != nil {
 			return err
 		}
 		return out.CommandComplete("ROLLBACK")
@@ -325,7 +326,7 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 
 // chain returns what begins a new transaction with the modes of the present one, when that has ended: nothing
 // if no chain is asked for.
-func (s *Session) chain(chain bool) func() error {
+func (s *Session) chain(ctx context.Context, chain bool, out Output) func() error {
 	if !chain {
 		return func() error { return nil }
 	}
@@ -333,10 +334,19 @@ func (s *Session) chain(chain bool) func() error {
 	m.Isolation, _ = s.settingValue("transaction_isolation")
 	deferrable := s.settingBool("transaction_deferrable")
 	m.Deferrable = &deferrable
-	return func() error {
-		s.begin().explicit = true
+	return func() error { return s.beginBlock(ctx, m, out) }
+}
+
+// beginBlock makes the session's transaction explicit.
+func (s *Session) beginBlock(ctx context.Context, m ast.TransactionModes, out Output) error {
+	err := s.control(out, func() error {
+		s.tx.explicit = true
 		return s.setModes(m)
+	})
+	if err == nil && s.tx.blind { // of statements before, in the same message
+		return s.replay(ctx, out, &rerun{cause: errBlind})
 	}
+	return err
 }
 
 // setModes applies the modes of BEGIN and SET TRANSACTION. Every isolation level runs serializable, and

@@ -35,14 +35,13 @@ type Session struct {
 	portals       map[string]*portal
 	portalCount   int64 // portals made so far
 	tx            *transaction
-	rerunning     bool              // an implicit transaction is being run again: it starts on the newest state
-	single        bool              // the statement being run is a whole message: if it only reads, it needs no footprint
+	replaying     bool              // the transaction is being run again
 	copyData      **copyKeeper      // where the data of the COPY FROM being run is kept
 	namesOf       *catalog.Snapshot // whose objects settings.env finds by name
 	statementTime int64
 	out           Output // of the running message, for notices
 
-	random   *rand.Rand
+	pcg      rand.PCG // the state of random()
 	lastSeq  catalog.OID
 	sequence map[catalog.OID]int64 // currval
 
@@ -77,7 +76,7 @@ func (e *Engine) NewSession(o SessionOptions) (*Session, error) {
 		engine: e, options: o, started: time.Now(),
 		settings:   newSettings(map[string]string{}),
 		statements: map[string]*prepared{}, portals: map[string]*portal{},
-		random:   rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		pcg:      *rand.NewPCG(rand.Uint64(), rand.Uint64()),
 		sequence: map[catalog.OID]int64{},
 	}
 	for name, value := range e.config.Settings {
@@ -304,10 +303,18 @@ func (s functionSession) Catalog() any {
 	}
 	return s.tx.snapshot
 }
-func (s functionSession) Float() float64 { return s.random.Float64() }
+func (s functionSession) Float() float64 { return rand.New(&s.pcg).Float64() }
 func (s functionSession) Seed(x float64) {
-	s.Session.random = rand.New(rand.NewPCG(uint64(int64(x*(1<<52))), 0x9e3779b97f4a7c15))
+	s.pcg.Seed(uint64(int64(x*(1<<52))), 0x9e3779b97f4a7c15)
 }
+
+func (s functionSession) Draw(make func() ([2]uint64, error)) ([2]uint64, error) {
+	if s.tx == nil {
+		return make()
+	}
+	return s.tx.draws.take(drawUUID, make)
+}
+func (s functionSession) Repeating() bool { return s.replaying }
 
 func (s functionSession) NextVal(seq types.OID) (int64, error) {
 	t, err := s.sequenceTable(seq)
@@ -317,7 +324,11 @@ func (s functionSession) NextVal(seq types.OID) (int64, error) {
 	if s.tx.readOnly {
 		return 0, errs.New(errs.ReadOnlySQLTransaction, "cannot execute nextval() in a read-only transaction")
 	}
-	v, err := s.engine.sequences.NextVal(context.Background(), t)
+	drawn, err := s.tx.draws.take(seq, func() ([2]uint64, error) {
+		v, err := s.engine.sequences.NextVal(context.Background(), t)
+		return [2]uint64{uint64(v)}, err
+	})
+	v := int64(drawn[0])
 	if err == nil {
 		s.sequence[seq], s.Session.lastSeq = v, seq
 	}
@@ -397,7 +408,7 @@ func (n sessionNames) directory() (d types.Directory, done func(), err error) {
 		s.begin()
 		done = s.drop
 	}
-	if err := s.open(context.Background(), false); err != nil {
+	if err := s.open(context.Background(), s.tx.kv == nil && !s.tx.explicit || s.tx.blind); err != nil {
 		done()
 		return nil, nil, err
 	}

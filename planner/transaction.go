@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"holdfast/kv"
@@ -12,29 +13,38 @@ import (
 )
 
 // transaction is the transaction a session is in. It is implicit until BEGIN: it then ends with the simple
-// query message or at Sync, and holds the steps from which it can be run again as a whole, so that a client
-// that gave no BEGIN never hears of a conflict.
+// query message or at Sync. Either holds the steps from which it can be run again as a whole: see replay.go.
 //
 // The kv transaction, and with it the snapshot, starts with the first statement that needs one.
 type transaction struct {
-	kv       kv.Txn
-	start    kv.Mark // before anything was read or written
-	explicit bool
-	failed   bool // an error occurred: only ROLLBACK and ROLLBACK TO are accepted
-	readOnly bool
-	wrote    bool  // a statement that may write has run
-	time     int64 // now(), µs since 2000-01-01 UTC
-	snapshot *catalog.Snapshot
+	kv        kv.Txn
+	start     kv.Mark // before anything was read or written
+	restarted kv.Txn  // what kv will be, if the transaction is run again and has not come to that
+	explicit  bool
+	block     bool  // it was explicit before it was run again, and so it is to the client
+	failed    bool  // an error occurred: only ROLLBACK and ROLLBACK TO are accepted
+	lost      error // why there is nothing left to go back to, and ROLLBACK TO fails as well
+	readOnly  bool
+	blind     bool  // implicit, and all its statements so far only read: kv keeps no footprint
+	time      int64 // now(), µs since 2000-01-01 UTC
+	snapshot  *catalog.Snapshot
 	// changedSchema: DDL of this transaction changed the snapshot, which must not be read again.
 	changedSchema bool
 	savepoints    []savepoint
-	// steps of an implicit transaction, and where their answers begin and end.
-	steps []step
-	// afterCommit runs once the transaction is durable, afterEnd in any case.
+
+	steps   []step
+	kept    int64    // about how many bytes the steps hold
+	unkept  string   // why the transaction cannot be run again; "" if it can
+	reruns  int      // how often it has been
+	draws   draws    // what it got from sequences and the like
+	random  rand.PCG // random() at its beginning
+	waiting bool     // its snapshot may not be durable
+
+	// afterCommit runs once the transaction is durable, afterEnd when it ends in any way.
 	afterCommit []func()
 	afterEnd    []func()
 	// undoSession takes back what statements did to the session and no rollback undoes, such as PREPARE: in
-	// reverse order, when an implicit transaction is run again.
+	// reverse order, when the transaction is run again.
 	undoSession []func()
 	deferred    exec.Deferred // rules to be checked at the end
 }
@@ -50,13 +60,6 @@ type savepoint struct {
 	commits       int // length of afterCommit
 	deferred      exec.DeferredMark
 	portals       int64 // number of the newest portal
-}
-
-// step is a statement of an implicit transaction, kept to be run again.
-type step struct {
-	run      func(ctx context.Context, out Output) error
-	from, to int64  // its answers
-	between  []byte // answers of other messages after it
 }
 
 var (
@@ -117,22 +120,30 @@ func (s *Session) storeError(err error) error {
 // begin makes the transaction of the next statement if there is none.
 func (s *Session) begin() *transaction {
 	if s.tx == nil {
-		s.tx = &transaction{time: microseconds(time.Now())}
-		s.tx.readOnly = s.settings.readOnly
+		s.tx = &transaction{time: microseconds(time.Now()), readOnly: s.settings.readOnly, random: s.pcg}
 	}
 	return s.tx
 }
 
-// open starts the kv transaction if it has not begun, and reads the schema. single tells that the statement
-// is a whole transaction and only reads: it then needs no footprint.
-func (s *Session) open(ctx context.Context, single bool) error {
+// open starts the kv transaction if it has not begun, and reads the schema. reads tells that the present statement
+// only reads. As long as that is all an implicit transaction does it needs no footprint; the first statement
+// that does more makes it run again with one.
+func (s *Session) open(ctx context.Context, reads bool) error {
 	t := s.tx
-	if t.kv == nil {
-		txn, err := s.engine.store.Begin(ctx, kv.TxnOptions{ReadOnly: single || t.readOnly && t.explicit, Newest: s.rerunning})
+	switch {
+	case t.restarted != nil:
+		t.kv, t.restarted = t.restarted, nil
+		t.start = t.kv.Savepoint()
+	case t.kv == nil:
+		readOnly := t.readOnly && t.explicit
+		t.blind = reads && !readOnly && !t.explicit && t.reruns == 0
+		txn, err := s.engine.store.Begin(ctx, kv.TxnOptions{ReadOnly: readOnly || t.blind, Newest: t.reruns > 0})
 		if err != nil {
 			return s.storeError(err)
 		}
 		t.kv, t.start = txn, txn.Savepoint()
+	case t.blind && !reads:
+		return &rerun{cause: errBlind}
 	}
 	if t.snapshot == nil {
 		snapshot, err := s.engine.catalog.Snapshot(ctx, t.kv)
@@ -157,13 +168,20 @@ func (s *Session) refresh(ctx context.Context) error {
 	return s.open(ctx, false)
 }
 
+// WaitDurable returns when the state that the session's transaction reads is on disk. No answer may leave the
+// server before.
+func (s *Session) WaitDurable() error {
+	if s.tx == nil || s.tx.kv == nil {
+		return nil
+	}
+	return s.storeError(s.tx.kv.WaitDurable(context.Background()))
+}
+
 // runStep runs one statement in the session's transaction, starting it over on the newest state as often as
-// it meets a locked row that is newer than its snapshot. A statement that fails leaves no writes.
+// it meets a locked row that is newer than its snapshot. A statement that fails leaves no writes. It returns a
+// *rerun if the transaction has to be run again as a whole.
 func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.Context, out Output) error) error {
 	t := s.tx
-	if t.explicit {
-		out.Remember()
-	}
 	from := out.Mark()
 	for {
 		var mark kv.Mark
@@ -172,6 +190,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 			mark = t.kv.Savepoint()
 		}
 		snapshot, changed, commits, deferred := t.snapshot, t.changedSchema, len(t.afterCommit), t.deferred.Mark()
+		drawn, random := t.draws.next, s.pcg
 		err := run(ctx, out)
 		if err == nil {
 			break
@@ -183,7 +202,17 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		if t == nil || t.kv == nil {
 			return err
 		}
-		stale := errors.Is(err, kv.ErrStale)
+		var again *rerun
+		switch {
+		case errors.As(err, &again):
+			return again
+		case errors.As(err, new(*unrepeatable)):
+			return err
+		case errors.Is(err, kv.ErrDeadlock):
+			return &rerun{cause: err, unlock: true}
+		case errors.Is(err, kv.ErrConflict):
+			return &rerun{cause: err}
+		}
 		if !began {
 			// The statement began the transaction, and goes back to its beginning. It keeps the lock it may
 			// have waited for: one that queued again would find the row newer again, without end.
@@ -192,77 +221,85 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		t.snapshot, t.changedSchema = snapshot, changed
 		t.afterCommit = t.afterCommit[:commits]
 		t.deferred.RollbackTo(deferred)
-		if !stale {
+		if !errors.Is(err, kv.ErrStale) {
 			t.kv.RollbackTo(mark)
-			if errors.Is(err, kv.ErrDeadlock) && !t.explicit {
-				return kv.ErrConflict // it lets go of all its locks, and is run again as a whole
+			if e := s.settle(ctx); e != nil {
+				return e
 			}
 			return s.storeError(err)
 		}
 		t.kv.Retract(mark)
+		t.draws.next, s.pcg = drawn, random
 		if !out.Reset(from) {
-			if !t.explicit {
-				return kv.ErrConflict // the implicit transaction is run again as a whole
-			}
-			return s.conflict(kv.ErrConflict)
+			return &rerun{cause: kv.ErrConflict}
 		}
 		out.Hold() // the newest state may not be durable yet
+		t.waiting = true
 		if err := s.refresh(ctx); err != nil {
-			if errors.Is(err, kv.ErrConflict) && !t.explicit {
-				return kv.ErrConflict // the implicit transaction is run again as a whole
+			if errors.Is(err, kv.ErrConflict) {
+				return &rerun{cause: err}
 			}
 			return s.storeError(err)
 		}
 	}
-	if t = s.tx; t != nil && t.explicit && t.kv != nil {
-		if !out.Repeated() {
-			return s.conflict(kv.ErrConflict)
-		}
-		// No answer may leave before the state it rests on is durable.
-		if err := t.kv.WaitDurable(ctx); err != nil {
-			return s.storeError(err)
-		}
-		out.Release()
+	if t = s.tx; t != nil && t.explicit {
+		return s.settle(ctx)
 	}
 	return nil
 }
 
-// commit ends the transaction and makes it durable. An implicit transaction that fails validation is run
-// again, as often as it takes.
+// settle waits, if need be, until the state the transaction reads is durable, so that its answers may be sent.
+func (s *Session) settle(ctx context.Context) error {
+	t := s.tx
+	if !t.waiting || s.replaying || t.kv == nil {
+		return nil
+	}
+	if err := t.kv.WaitDurable(ctx); err != nil {
+		if ctx.Err() != nil {
+			return canceled(ctx)
+		}
+		return s.storeError(err)
+	}
+	t.waiting = false
+	return nil
+}
+
+// commit ends the transaction and makes it durable. One that fails validation is run again, as often as it takes.
 func (s *Session) commit(ctx context.Context, out Output) error {
 	for {
 		t := s.tx
 		if t == nil {
 			return nil
 		}
-		if !out.Repeated() {
-			s.abandon()
-			return s.conflict(kv.ErrConflict)
-		}
 		err := s.tryCommit(ctx)
-		if errors.Is(err, kv.ErrDeadlock) && !t.explicit {
-			err = kv.ErrConflict
-		}
 		if err == nil {
 			s.finish(t, true)
 			out.Release()
 			return nil
 		}
-		if !errors.Is(err, kv.ErrConflict) || t.explicit {
-			if n := len(t.steps); n > 0 && !t.explicit {
-				// The last statement has not come to its end: it must not be answered as if it had.
-				out.Truncate(t.steps[n-1].from)
+		var again *rerun
+		if errors.As(err, &again) {
+			if err := s.replay(ctx, out, again); err != nil {
+				if s.tx != nil && s.tx.lost != nil {
+					s.abandon() // whatever COMMIT says, it is the end
+				}
+				return err
 			}
-			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-				err = canceled(ctx)
-			}
-			err = s.storeError(err) // names tables by the transaction's schema
-			s.finish(t, false)
-			return err
+			continue
 		}
-		if err := s.rerun(ctx, out); err != nil {
-			return err
+		if n := len(t.steps); n > 0 && !t.explicit {
+			// The last statement has not come to its end: it must not be answered as if it had.
+			out.Truncate(t.steps[n-1].from)
 		}
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			err = canceled(ctx)
+		}
+		if e := s.settle(ctx); e != nil && !errors.Is(e, context.Canceled) {
+			err = errors.Join(err, e)
+		}
+		err = s.storeError(err) // names tables by the transaction's schema
+		s.finish(t, false)
+		return err
 	}
 }
 
@@ -272,83 +309,21 @@ func (s *Session) tryCommit(ctx context.Context) error {
 	if t.kv == nil {
 		return nil
 	}
-	if err := s.checkDeferred(ctx); err != nil {
-		return err
-	}
-	version, err := t.kv.Commit(ctx)
-	s.engine.catalog.Finish(t.kv, version, errors.Is(err, kv.ErrCommitUnknown))
-	return err
-}
-
-// rerun runs the steps of the implicit transaction again on the newest state, until it gets to their end
-// without a conflict. What they answered before is taken back.
-func (s *Session) rerun(ctx context.Context, out Output) error {
-	s.rerunning = true
-	defer func() { s.rerunning = false }()
-	s.Answered(out)
-	steps := s.tx.steps
-	for {
-		old := s.tx
-		s.engine.reruns.Add(1)
-		for _, p := range s.portals {
-			if p.tx == old && p.cursor == nil {
-				p.restart(nil)
-			} else if p.tx == old {
-				s.ClosePortal(p.name)
-			}
-		}
-		for i := len(old.undoSession) - 1; i >= 0; i-- {
-			old.undoSession[i]()
-		}
-		old.release(s.engine.catalog)
-		s.settings.end(false)
-		s.tx = &transaction{time: old.time, readOnly: old.readOnly, wrote: old.wrote}
-		if !out.Reset(steps[0].from) {
-			s.abandon()
-			return s.conflict(kv.ErrConflict)
-		}
-		out.Hold()
-		err := s.rerunSteps(ctx, out, steps)
-		if err != nil && !errors.Is(err, kv.ErrConflict) && !out.Repeated() {
-			s.abandon()
-			return s.conflict(kv.ErrConflict)
-		}
+	err := s.checkDeferred(ctx)
+	if err == nil {
+		var version kv.Version
+		version, err = t.kv.Commit(ctx)
 		if !errors.Is(err, kv.ErrConflict) {
-			return err
-		}
-		if ctx.Err() != nil {
-			s.abandon()
-			return canceled(ctx)
+			s.engine.catalog.Finish(t.kv, version, errors.Is(err, kv.ErrCommitUnknown))
 		}
 	}
-}
-
-func (s *Session) rerunSteps(ctx context.Context, out Output, steps []step) error {
-	for i := range steps {
-		from := out.Mark()
-		if err := s.runStep(ctx, out, steps[i].run); err != nil {
-			if !errors.Is(err, kv.ErrConflict) {
-				s.abandon()
-			}
-			return err
-		}
-		if err := out.Append(steps[i].between); err != nil {
-			return err
-		}
-		s.tx.steps = append(s.tx.steps, step{steps[i].run, from, out.Mark(), steps[i].between})
+	switch {
+	case errors.Is(err, kv.ErrDeadlock):
+		return &rerun{cause: err, unlock: true}
+	case errors.Is(err, kv.ErrConflict):
+		return &rerun{cause: err}
 	}
-	return nil
-}
-
-// Answered notes what has been answered to messages that are no steps of the implicit transaction, before it is sent.
-func (s *Session) Answered(out Output) {
-	if t := s.tx; t != nil && len(t.steps) > 0 {
-		last := &t.steps[len(t.steps)-1]
-		if end := out.Mark(); end > last.to {
-			last.between = append(last.between[:len(last.between):len(last.between)], out.Between(last.to, end)...)
-			last.to = end
-		}
-	}
+	return err
 }
 
 // abandon rolls the transaction back and ends it.
@@ -364,10 +339,9 @@ func (t *transaction) release(c *catalog.Catalog) {
 		t.kv.Rollback()
 		c.Finish(t.kv, 0, false)
 	}
-	for _, f := range t.afterEnd {
-		f()
+	if t.restarted != nil {
+		t.restarted.Rollback()
 	}
-	t.afterEnd = nil
 }
 
 // finish ends the session's transaction after its commit or in a rollback.
@@ -376,6 +350,9 @@ func (s *Session) finish(t *transaction, committed bool) {
 	t.release(s.engine.catalog)
 	s.settings.end(committed)
 	s.tx = nil
+	for _, f := range t.afterEnd {
+		f()
+	}
 	if committed {
 		for _, f := range t.afterCommit {
 			f()
@@ -411,9 +388,21 @@ func (t *transaction) findSavepoint(name string) (int, error) {
 	return 0, errs.New(errs.InvalidSavepointSpecification, `savepoint "%s" does not exist`, name)
 }
 
+// releaseSavepoint forgets a savepoint and those after it.
+func (s *Session) releaseSavepoint(name string) error {
+	i, err := s.tx.findSavepoint(name)
+	if err == nil {
+		s.tx.savepoints = s.tx.savepoints[:i]
+	}
+	return err
+}
+
 // rollbackTo goes back to a savepoint, which stays.
 func (s *Session) rollbackTo(name string) error {
 	t := s.tx
+	if t.lost != nil {
+		return t.lost
+	}
 	i, err := t.findSavepoint(name)
 	if err != nil {
 		return err

@@ -90,7 +90,7 @@ func (s *Session) utility(ctx context.Context, p *prepared, params []types.Datum
 		if st.Name == "" {
 			for name, q := range s.portals {
 				if q.cursor != nil {
-					s.ClosePortal(name)
+					s.closeCursor(name)
 				}
 			}
 			return out.CommandComplete("CLOSE CURSOR ALL")
@@ -98,7 +98,7 @@ func (s *Session) utility(ctx context.Context, p *prepared, params []types.Datum
 		if s.portals[st.Name] == nil {
 			return errs.New(errs.InvalidCursorName, `cursor "%s" does not exist`, st.Name)
 		}
-		s.ClosePortal(st.Name)
+		s.closeCursor(st.Name)
 		return out.CommandComplete("CLOSE CURSOR")
 	case *ast.Discard:
 		return s.discard(st, out)

@@ -185,7 +185,7 @@ func (c *conn) start(m *pgproto3.StartupMessage) error {
 	}
 	c.waiting = false
 	c.mu.Unlock()
-	c.out.env = session.Env
+	c.out.env, c.out.settle = session.Env, session.WaitDurable
 	if m.ProtocolVersion != pgproto3.ProtocolVersion30 || len(unknown) > 0 {
 		if err := c.out.message(&pgproto3.NegotiateProtocolVersion{NewestMinorProtocol: 0, UnrecognizedOptions: unknown}); err != nil {
 			return err

@@ -34,15 +34,19 @@ type output struct {
 	held bool
 	err  error
 
-	// What is sent from base on goes into digest. After a Reset to base when skip bytes had been sent, as many
-	// bytes are compared with the digest of those, want, instead of being sent.
-	base       int64
-	digest     maphash.Hash
-	skip       int64
-	want       uint64
-	different  bool   // they were others
-	remembered []byte // of the buffer when Remember was called
-	env        func() *types.Env
+	// The present answer begins at from. Its bytes up to hashed have gone into digest, in any case before they
+	// are sent. After a Reset behind what had been sent, the first skip bytes are not sent again; want is the
+	// digest of those that were.
+	from, hashed int64
+	digest       maphash.Hash
+	skip         int64
+	skipped      int64 // skip as it was at the Reset
+	want         uint64
+	different    bool // they were others
+
+	env func() *types.Env
+	// settle waits until the state that held answers rest on is durable; nil: it is.
+	settle func() error
 	// copyIn reads the client's copy data.
 	copyIn func(ctx context.Context, binary bool, columns int) (io.Reader, error)
 }
@@ -68,20 +72,42 @@ func (o *output) full() error {
 	return o.err
 }
 
-// flush writes everything to the client.
+// flush writes everything to the client. What is held is written only if the state it rests on is durable.
 func (o *output) flush() error {
-	o.repeat()
-	if o.err == nil && len(o.buf) > 0 {
-		_, _ = o.digest.Write(o.buf)
-		_, o.err = o.conn.Write(o.buf)
-		o.sent += int64(len(o.buf))
+	o.hash()
+	if o.different { // what follows will never be sent either
+		o.buf, o.hashed = o.buf[:0], o.sent
 	}
+	if o.held && o.settle != nil && o.err == nil && len(o.buf) > 0 {
+		o.err = o.settle()
+	}
+	if o.err == nil && len(o.buf) > 0 && o.conn != nil {
+		_, o.err = o.conn.Write(o.buf)
+	}
+	o.sent += int64(len(o.buf))
 	if cap(o.buf) > keepSize {
 		o.buf = nil
 	} else {
 		o.buf = o.buf[:0]
 	}
 	return o.err
+}
+
+// hash puts what has been added to the present answer into its digest, and drops what is not to be sent again.
+func (o *output) hash() {
+	if o.skip > 0 {
+		n := min(o.skip, int64(len(o.buf)))
+		_, _ = o.digest.Write(o.buf[:n])
+		o.buf = append(o.buf[:0], o.buf[n:]...)
+		o.sent += n
+		o.hashed = o.sent
+		if o.skip -= n; o.skip > 0 {
+			return
+		}
+		o.different = o.digest.Sum64() != o.want
+	}
+	_, _ = o.digest.Write(o.buf[max(o.hashed, o.sent)-o.sent:])
+	o.hashed = o.sent + int64(len(o.buf))
 }
 
 // message appends a message of pgproto3.
@@ -270,56 +296,61 @@ func (o *output) Hold()    { o.held = true }
 func (o *output) Release() { o.held = false }
 
 func (o *output) Mark() int64 { return o.sent + int64(len(o.buf)) }
+func (o *output) Sent() int64 { return o.sent }
 
-func (o *output) Remember() {
-	// What is in the buffer was answered before, and may be sent with what follows: it goes into the digest.
-	o.base = o.sent
+func (o *output) BeginAnswer() {
+	o.from = o.Mark()
+	o.hashed = o.from
 	o.digest.Reset()
-	o.remembered = append(o.remembered[:0], o.buf...)
+	o.skip, o.different = 0, false
+}
+
+func (o *output) EndAnswer() (planner.Digest, bool) {
+	o.hash()
+	// An answer that has become shorter than what was sent of it is another one.
+	same := o.skip == 0 && !o.different
+	o.skip, o.different = 0, false
+	return planner.Digest{Bytes: o.Mark() - o.from, Hash: o.digest.Sum64()}, same
 }
 
 func (o *output) Reset(mark int64) bool {
-	if mark >= o.sent {
-		o.buf = o.buf[:mark-o.sent]
-		return true
-	}
-	if mark != o.base+int64(len(o.remembered)) || o.skip > 0 || o.err != nil {
+	switch {
+	case o.err != nil:
 		return false
+	case mark >= o.sent && o.skip == 0:
+		o.buf = o.buf[:mark-o.sent]
+		if o.hashed > mark {
+			o.from, o.hashed = mark, mark
+			o.digest.Reset()
+		}
+		return true
+	case mark != o.from:
+		return false
+	case o.skip > 0 || o.different: // again, before the same had been answered again
+		o.skip = o.skipped
+	default:
+		// Nothing is in the digest that has not been sent: hash is called when it is.
+		if o.hashed != o.sent {
+			return false
+		}
+		o.skip, o.want = o.sent-o.from, o.digest.Sum64()
 	}
-	o.skip, o.want = o.sent-o.base, o.digest.Sum64()
+	o.skipped, o.different = o.skip, false
+	o.sent, o.hashed = o.from, o.from
 	o.digest.Reset()
-	o.sent = o.base
-	o.buf = append(o.buf[:0], o.remembered...)
+	o.buf = o.buf[:0]
 	return true
 }
 
 func (o *output) Truncate(mark int64) {
 	o.buf = o.buf[:min(max(mark-o.sent, 0), int64(len(o.buf)))]
+	o.hashed = min(o.hashed, o.Mark())
 }
 
-// repeat compares what is answered again with what has been sent.
-func (o *output) repeat() {
-	if o.skip == 0 {
-		return
-	}
-	n := min(o.skip, int64(len(o.buf)))
-	_, _ = o.digest.Write(o.buf[:n])
-	o.buf = append(o.buf[:0], o.buf[n:]...)
-	o.sent += n
-	if o.skip -= n; o.skip == 0 && o.digest.Sum64() != o.want {
-		o.different = true
-	}
-}
-
-func (o *output) Repeated() bool {
-	o.repeat()
-	if o.skip > 0 {
-		// The answer has become shorter than what was sent: nothing of it may be taken for a repetition.
-		o.skip, o.different = 0, true
-	}
-	same := !o.different
-	o.different = false
-	return same
+func (o *output) Silent() planner.Output {
+	s := &output{env: o.env}
+	s.digest.SetSeed(o.digest.Seed())
+	return s
 }
 
 func (o *output) Between(from, to int64) []byte {

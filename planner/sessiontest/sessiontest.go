@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log/slog"
 	"strings"
@@ -47,10 +48,14 @@ func OpenPebble(t testing.TB) *DB {
 }
 
 // OpenStore makes a database in a store, which closes with it.
-func OpenStore(t testing.TB, store kv.Store) *DB {
+func OpenStore(t testing.TB, store kv.Store) *DB { return OpenWith(t, store, planner.Config{}) }
+
+// OpenWith is OpenStore with a configuration.
+func OpenWith(t testing.TB, store kv.Store, config planner.Config) *DB {
 	t.Helper()
 	ctx := context.Background()
-	e, err := planner.Open(ctx, store, planner.Config{Logger: slog.New(slog.DiscardHandler)})
+	config.Logger = slog.New(slog.DiscardHandler)
+	e, err := planner.Open(ctx, store, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +122,7 @@ func (c *Client) Exec(text string) (*Result, error) { return c.ExecContext(conte
 
 // ExecContext is Exec under a context.
 func (c *Client) ExecContext(ctx context.Context, text string) (*Result, error) {
-	c.out.events = nil
+	c.out.deliver()
 	err := c.Session.Query(ctx, text, &c.out)
 	return c.out.result(), err
 }
@@ -126,7 +131,7 @@ func (c *Client) ExecContext(ctx context.Context, text string) (*Result, error) 
 // portal that has rows left is then given up.
 func (c *Client) Portal(text string, maxRows int64) (*Result, error) {
 	ctx := context.Background()
-	c.out.events = nil
+	c.out.deliver()
 	err := c.Session.Parse("", text, nil)
 	if err == nil {
 		err = c.Session.Bind("", "", nil, nil, nil)
@@ -197,6 +202,8 @@ func Describe(err error) string {
 type output struct {
 	client *Client
 	events []event
+	sent   int64 // events of messages before
+	from   int64 // where the present answer begins
 	kept   [][]event
 }
 
@@ -208,6 +215,12 @@ type event struct {
 }
 
 var _ planner.Output = (*output)(nil)
+
+// deliver ends a message: what it was answered with is sent.
+func (o *output) deliver() {
+	o.sent += int64(len(o.events))
+	o.events = nil
+}
 
 func (o *output) add(e event) error {
 	o.events = append(o.events, e)
@@ -274,15 +287,36 @@ func (o *output) CopyData(p []byte) error {
 func (o *output) CopyDone() error { return nil }
 func (o *output) Hold()           {}
 func (o *output) Release()        {}
-func (o *output) Mark() int64     { return int64(len(o.events)) }
+
+func (o *output) Mark() int64 { return o.sent + int64(len(o.events)) }
+func (o *output) Sent() int64 { return o.sent }
+
+func (o *output) BeginAnswer() { o.from = o.Mark() }
+
+func (o *output) EndAnswer() (planner.Digest, bool) {
+	h := fnv.New64()
+	for _, e := range o.events[o.from-o.sent:] {
+		fmt.Fprintf(h, "%q %q %q %v;", e.columns, e.rows, e.tag, e.notice)
+	}
+	return planner.Digest{Bytes: o.Mark() - o.from, Hash: h.Sum64()}, true
+}
+
+func (o *output) Silent() planner.Output { return &output{client: o.client} }
 
 func (o *output) Reset(mark int64) bool {
-	o.events = o.events[:mark]
-	return true
+	o.Truncate(mark)
+	return mark >= o.sent
+}
+
+func (o *output) Truncate(mark int64) {
+	o.events = o.events[:min(len(o.events), int(max(0, mark-o.sent)))]
 }
 
 func (o *output) Between(from, to int64) []byte {
-	o.kept = append(o.kept, append([]event(nil), o.events[from:to]...))
+	if from < o.sent {
+		return nil
+	}
+	o.kept = append(o.kept, append([]event(nil), o.events[from-o.sent:to-o.sent]...))
 	return binary.BigEndian.AppendUint64(nil, uint64(len(o.kept)-1))
 }
 
@@ -293,9 +327,4 @@ func (o *output) Append(p []byte) error {
 	return nil
 }
 
-func (o *output) Remember()      {}
-func (o *output) Repeated() bool { return true }
-
 func (o *output) CopyInAgain(bool, int) error { return nil }
-
-func (o *output) Truncate(mark int64) { o.Reset(mark) }

@@ -66,6 +66,13 @@ func (e *Error) At(position int) *Error {
 	return e
 }
 
+// Same reports whether two errors say the same, whatever caused them.
+func (e *Error) Same(o *Error) bool {
+	a, b := *e, *o
+	a.cause, b.cause = nil, nil
+	return a == b
+}
+
 // As finds the Error in err. For other errors it makes an internal error (XX000) with their text.
 func As(err error) *Error {
 	if err == nil {

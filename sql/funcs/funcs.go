@@ -84,6 +84,10 @@ type Session interface {
 	// Float is the next of the session's random numbers, in [0, 1).
 	Float() float64
 	Seed(float64)
+	// Draw returns a value that make makes, or the one it made when the transaction was run before.
+	Draw(make func() ([2]uint64, error)) ([2]uint64, error)
+	// Repeating tells that the statement was run before, and its client has waited for it once already.
+	Repeating() bool
 }
 
 // Operator is one operator. Unary operators have a nil Left.

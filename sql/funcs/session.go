@@ -3,6 +3,7 @@ package funcs
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"math"
 	mathrand "math/rand/v2"
 	"time"
@@ -58,9 +59,21 @@ func sleep(ctx *Ctx, seconds float64) error {
 	}
 }
 
-func randomUUID(*Ctx) (string, error) {
+func randomUUID(ctx *Ctx) (string, error) {
 	var b [16]byte
-	rand.Read(b[:])
+	random := func() (v [2]uint64, err error) {
+		rand.Read(b[:])
+		return [2]uint64{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}, nil
+	}
+	v, err := random()
+	if ctx != nil && ctx.Session != nil {
+		v, err = ctx.Session.Draw(random)
+	}
+	if err != nil {
+		return "", err
+	}
+	binary.BigEndian.PutUint64(b[:], v[0])
+	binary.BigEndian.PutUint64(b[8:], v[1])
 	b[6] = b[6]&0x0f | 0x40 // version 4
 	b[8] = b[8]&0x3f | 0x80 // the variant of RFC 4122
 	return string(b[:]), nil
@@ -86,7 +99,7 @@ func sessionFuncs() kernels {
 	sleeping := func(seconds func(ctx *Ctx, d types.Datum) (float64, error)) Kernel {
 		return perRow(func(ctx *Ctx, args []types.Datum) (types.Datum, error) {
 			s, err := seconds(ctx, args[0])
-			if err == nil {
+			if err == nil && (ctx.Session == nil || !ctx.Session.Repeating()) {
 				err = sleep(ctx, s)
 			}
 			return types.NewString(""), err

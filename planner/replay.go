@@ -1,0 +1,399 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"holdfast/kv"
+	"holdfast/sql/errs"
+)
+
+// A transaction that meets a conflict is run again on the newest state, from the statements it has been given, so
+// that the client need not do it. What it does with an answer depends on whether the client has it:
+//
+//   - Answers that have not been sent (those of the message, or of the pipeline up to Sync, that is being
+//     answered) are taken back and given anew. An implicit transaction, and an explicit one within a single
+//     message, thus never fail for a conflict.
+//   - Answers that have been sent must come out the same: each statement is run on a silent output, and the digest
+//     of its answer, with rows, tags, notices and errors, is compared with the one before. If they are
+//     all the same, the client cannot tell that its transaction has moved to a later place in the serial
+//     order. If one is different, it has decided on something that is no longer true: 40001, with the statement and
+//     the row that are the reason.
+//
+// now() stays what it was, random() and sequences give the same values again (draws), COPY data is kept up to
+// copyKeepBytes. Statements that show what no snapshot fixes, such as clock_timestamp() or pg_stat_activity,
+// are mostly answered differently. A transaction of more than replayBytes is not kept.
+//
+// The locks stay held meanwhile, and a transaction that has lost guardAfter times is guarded (kv.Txn.Restart):
+// it gets through.
+
+const (
+	replayBytes = 64 << 20 // of the statements of a transaction and their parameters
+	guardAfter  = 3
+)
+
+// rerun is the error of a statement, or COMMIT, whose transaction has to be run again as a whole.
+type rerun struct {
+	cause  error
+	unlock bool // it must let go of all locks: it was the victim of a deadlock
+}
+
+func (e *rerun) Error() string { return "the transaction has to be run again: " + e.cause.Error() }
+func (e *rerun) Unwrap() error { return e.cause }
+
+// unrepeatable is the error of a statement that cannot be run again.
+type unrepeatable struct{ why string }
+
+func (e *unrepeatable) Error() string { return "the statement cannot be run again: " + e.why }
+
+var errCopyLost = &unrepeatable{fmt.Sprintf("more than %d MB of COPY data came in", copyKeepBytes>>20)}
+
+// errBlind is the cause of a rerun that is no conflict: a transaction that had begun without a footprint has to
+// have one.
+var errBlind = errors.New("the transaction needs a footprint")
+
+// step is something a transaction has done: a statement, or a change of its state, such as BEGIN and SAVEPOINT,
+// whose answers count as between.
+type step struct {
+	run     func(ctx context.Context, out Output) error
+	control func() error
+	text    string
+	portal  *portal      // that was run, nil if it was none
+	data    **copyKeeper // of COPY FROM
+	time    int64        // statement_timestamp()
+
+	from, to int64 // its answer
+	digest   Digest
+	failure  error  // that it ended with
+	between  []byte // answers of other messages after it
+	// unfinished: it has met the conflict before its end.
+	unfinished bool
+}
+
+// stepBytes is what a step takes, about, beside its text and parameters.
+const stepBytes = 400
+
+// runStatement runs a statement in the session's transaction and keeps it to be run again.
+func (s *Session) runStatement(ctx context.Context, out Output, st step) error {
+	t := s.tx
+	s.Answered(out)
+	st.time, st.from = s.statementTime, out.Mark()
+	out.BeginAnswer()
+	err := s.runStep(ctx, out, st.run)
+	if s.tx != t {
+		return err
+	}
+	var again *rerun
+	if errors.As(err, &again) {
+		st.to, st.unfinished = out.Mark(), true
+		t.steps = append(t.steps, st)
+		return s.replay(ctx, out, again)
+	}
+	var un *unrepeatable
+	if errors.As(err, &un) {
+		return s.lose(s.cannotReplay(&rerun{cause: kv.ErrConflict}, un.why))
+	}
+	if same := s.finishStep(out, &st, err); !same && ctx.Err() == nil {
+		err = s.lose(s.answeredDifferently(len(t.steps), &st, kv.ErrConflict))
+	}
+	t.keep(st)
+	return err
+}
+
+// finishStep notes how a statement has ended. It reports whether the answer began with what had been sent of it.
+func (s *Session) finishStep(out Output, st *step, err error) (same bool) {
+	st.digest, same = out.EndAnswer()
+	st.to, st.failure, st.unfinished = out.Mark(), err, false
+	if !same {
+		out.Truncate(out.Sent())
+	}
+	return same
+}
+
+// keep adds a step, unless there are too many.
+func (t *transaction) keep(st step) {
+	if t.unkept != "" {
+		return
+	}
+	t.kept += stepBytes + int64(len(st.text))
+	if st.portal != nil {
+		t.kept += st.portal.size
+	}
+	if st.data != nil && *st.data != nil {
+		t.kept += int64(len((*st.data).kept))
+	}
+	if t.kept > replayBytes {
+		t.unkept = fmt.Sprintf("its statements take more than %d MB", replayBytes>>20)
+		t.steps = nil
+		return
+	}
+	t.steps = append(t.steps, st)
+}
+
+// control changes the state of the transaction, and keeps that to be done again.
+func (s *Session) control(out Output, change func() error) error {
+	s.begin()
+	if out != nil {
+		s.Answered(out)
+	}
+	if err := change(); err != nil {
+		return err
+	}
+	st := step{control: change}
+	if out != nil {
+		st.from, st.to = out.Mark(), out.Mark()
+	}
+	s.tx.keep(st)
+	return nil
+}
+
+// Answered notes what has been answered to messages that are no steps of the transaction, before it is sent.
+func (s *Session) Answered(out Output) {
+	if t := s.tx; t != nil && len(t.steps) > 0 {
+		last := &t.steps[len(t.steps)-1]
+		if end := out.Mark(); end > last.to {
+			last.between = append(last.between[:len(last.between):len(last.between)], out.Between(last.to, end)...)
+			last.to = end
+		}
+	}
+}
+
+// replay runs the transaction again until it gets to its present point without a conflict.
+func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
+	t := s.tx
+	if t.unkept != "" {
+		return s.lose(s.cannotReplay(again, t.unkept))
+	}
+	s.Answered(out)
+	steps := t.steps
+	live := 0 // the first step whose answer the client has nothing of
+	for live < len(steps) && steps[live].from < out.Sent() {
+		live++
+	}
+	statement := len(steps) > 0 && steps[len(steps)-1].unfinished
+	for {
+		if again.cause != errBlind {
+			s.engine.reruns.Add(1)
+		}
+		if live < len(steps) && !out.Reset(steps[live].from) {
+			return s.lose(s.cannotReplay(again, "too much of its answers has been sent"))
+		}
+		if err := s.restart(ctx, again); err != nil {
+			return s.lose(err)
+		}
+		out.Hold()
+		err := s.replaySteps(ctx, out, steps, live, again)
+		var more *rerun
+		if !errors.As(err, &more) {
+			if s.tx != nil && s.tx.kv != nil {
+				s.tx.kv.Unguard()
+			}
+			s.closeForgotten(steps)
+			if err == nil && statement && s.tx.explicit {
+				return s.settle(ctx)
+			}
+			return err
+		}
+		if ctx.Err() != nil {
+			return s.lose(canceled(ctx))
+		}
+		again = more
+	}
+}
+
+// restart takes the session and its transaction back to where the transaction began.
+func (s *Session) restart(ctx context.Context, again *rerun) error {
+	old := s.tx
+	for _, p := range s.portals {
+		switch {
+		case p.tx != old:
+		case p.cursor == nil:
+			p.restart(nil)
+		case p.cursor.declared:
+			s.ClosePortal(p.name) // to be declared again
+		default:
+			p.restart(nil)
+			p.cursor, p.held = nil, nil
+		}
+	}
+	for i := len(old.undoSession) - 1; i >= 0; i-- {
+		old.undoSession[i]()
+	}
+	s.settings.end(false)
+	s.pcg = old.random
+	t := &transaction{block: old.explicit || old.block, time: old.time, readOnly: s.settings.readOnly, random: old.random, draws: old.draws, reruns: old.reruns + 1, waiting: true}
+	t.draws.next = 0
+	if old.restarted != nil {
+		old.kv = old.restarted
+	}
+	if old.kv != nil {
+		s.engine.catalog.Finish(old.kv, 0, false)
+		if again.unlock || old.blind {
+			old.kv.Rollback()
+		} else if err := old.kv.Restart(ctx, t.reruns >= guardAfter); err != nil {
+			if ctx.Err() != nil {
+				return canceled(ctx)
+			}
+			return s.storeError(err)
+		} else {
+			t.restarted = old.kv
+		}
+	}
+	s.tx = t
+	return nil
+}
+
+// replaySteps runs the steps in the new transaction: those before live silently, the others with their answers.
+func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, live int, again *rerun) error {
+	now := s.statementTime
+	s.replaying = true
+	defer func() { s.statementTime, s.out, s.replaying = now, out, false }()
+	for i, st := range steps {
+		t := s.tx
+		if st.control != nil {
+			if err := st.control(); err != nil {
+				return s.lose(err)
+			}
+			if i >= live {
+				st.from = out.Mark()
+				if err := out.Append(st.between); err != nil {
+					return err
+				}
+				st.to = out.Mark()
+			}
+			t.keep(st)
+			continue
+		}
+		s.statementTime = st.time
+		if i < live && !st.unfinished {
+			same, err := s.runSilently(ctx, out, &st, again)
+			if err != nil {
+				return err
+			}
+			if !same {
+				return s.lose(s.answeredDifferently(i, &st, again.cause))
+			}
+			t.keep(st)
+			continue
+		}
+		if i >= live {
+			st.from = out.Mark()
+			out.BeginAnswer()
+		} else if !out.Reset(st.from) {
+			return s.lose(s.cannotReplay(again, "too much of its answers has been sent"))
+		}
+		err := s.runStep(ctx, out, st.run)
+		var more *rerun
+		var un *unrepeatable
+		switch {
+		case errors.As(err, &more):
+			return more
+		case errors.As(err, &un):
+			return s.lose(s.cannotReplay(again, un.why))
+		}
+		if same := s.finishStep(out, &st, err); !same && ctx.Err() == nil {
+			return s.lose(s.answeredDifferently(i, &st, again.cause))
+		}
+		if err == nil {
+			err = out.Append(st.between)
+			st.to = out.Mark()
+		}
+		t.keep(st)
+		if err != nil {
+			if !t.explicit {
+				s.abandon()
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// runSilently runs a step whose answer the client has, and reports whether it is still the same.
+func (s *Session) runSilently(ctx context.Context, out Output, st *step, again *rerun) (same bool, err error) {
+	silent := out.Silent()
+	s.out = silent
+	silent.BeginAnswer()
+	err = s.runStep(ctx, silent, st.run)
+	s.out = out
+	var more *rerun
+	var un *unrepeatable
+	switch {
+	case errors.As(err, &more):
+		return false, more
+	case errors.As(err, &un):
+		return false, s.lose(s.cannotReplay(again, un.why))
+	case ctx.Err() != nil:
+		return false, s.lose(canceled(ctx))
+	}
+	digest, _ := silent.EndAnswer()
+	return s.engine.config.Faults.SkipDigestCompare || digest == st.digest && sameError(err, st.failure), nil
+}
+
+// sameError reports whether the client could not tell two errors apart.
+func sameError(a, b error) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return errs.As(a).Same(errs.As(b))
+}
+
+// closeForgotten closes the portals that steps have opened again although the client has closed them meanwhile.
+func (s *Session) closeForgotten(steps []step) {
+	for i := range steps {
+		if p := steps[i].portal; p != nil && s.portals[p.name] != p {
+			p.close()
+		}
+	}
+}
+
+// lose ends what can be done in the transaction but to roll it back, and returns why.
+func (s *Session) lose(why error) error {
+	t := s.tx
+	if t == nil {
+		return why
+	}
+	if !t.explicit && !t.block {
+		s.abandon()
+		return why
+	}
+	t.explicit, t.lost = true, why
+	t.release(s.engine.catalog) // nobody shall wait for it
+	return why
+}
+
+// cannotReplay is the error of a transaction with a conflict that cannot be run again.
+func (s *Session) cannotReplay(again *rerun, why string) error {
+	if again.unlock {
+		return s.storeError(again.cause)
+	}
+	e := errs.As(s.conflict(again.cause))
+	e.Detail = strings.TrimSpace(e.Detail + fmt.Sprintf(" The transaction could not be run again by the server, because %s.", why))
+	return e
+}
+
+// answeredDifferently is the error of a transaction that cannot be run again because step i has another answer than
+// the client has been given.
+func (s *Session) answeredDifferently(i int, st *step, cause error) error {
+	n := 1
+	for _, before := range s.tx.steps[:min(i, len(s.tx.steps))] {
+		if before.control == nil {
+			n++
+		}
+	}
+	e := errs.As(s.conflict(cause))
+	e.Detail = strings.TrimSpace(e.Detail + fmt.Sprintf(" Statement %d of the transaction would be answered differently now: %s", n, excerpt(st.text)))
+	return e
+}
+
+// excerpt is the beginning of a statement, on one line.
+func excerpt(text string) string {
+	const most = 120
+	text = strings.Join(strings.Fields(text), " ")
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "..."
+	}
+	return text
+}
