@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"holdfast/kv"
+	"holdfast/kv/internal/turns"
 )
 
 // Table holds the row locks of a store.
@@ -30,6 +31,7 @@ import (
 // Waits begin under one mutex (waits), so that of two that close a cycle together the second sees the first.
 // The wait-for graph is not kept but read from the queues, so that lock and release have nothing to maintain.
 type Table struct {
+	turns  turns.Scheduler
 	seed   maphash.Seed
 	shards [shards]shard
 	waits  sync.Mutex // held while a wait begins and the graph is searched; taken before a shard's mutex
@@ -86,9 +88,9 @@ type Owner struct {
 // Held is the number of keys the owner has locked.
 func (o *Owner) Held() int { return len(o.held) }
 
-// New returns an empty table.
-func New() *Table {
-	t := &Table{seed: maphash.MakeSeed()}
+// New returns an empty table. The scheduler is a simulation's, nil elsewhere.
+func New(s turns.Scheduler) *Table {
+	t := &Table{turns: s, seed: maphash.MakeSeed()}
 	for i := range t.shards {
 		t.shards[i].keys = make(map[uint64]slot)
 	}
@@ -128,6 +130,7 @@ func (t *Table) Acquire(ctx context.Context, stop <-chan struct{}, o *Owner, key
 	case w.SkipLocked:
 		return fmt.Errorf("%w: %x", kv.ErrLockSkipped, key)
 	}
+	turns.Point(t.turns, "lock refused")
 	if o.ready == nil {
 		o.ready = make(chan struct{}, 1)
 	}
@@ -256,23 +259,23 @@ func (t *Table) wait(ctx context.Context, stop <-chan struct{}, s *shard, r *req
 	t.waited.Add(1)
 	t.waiting.Add(1)
 	defer t.waiting.Add(-1)
-	var expired <-chan time.Time
+	var expired <-chan struct{}
 	if timeout > 0 {
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		expired = timer.C
+		var stopTimer func()
+		expired, stopTimer = turns.Timer(t.turns, timeout)
+		defer stopTimer()
 	}
 	var reason error
-	select {
-	case <-r.owner.ready:
+	switch turns.Select(t.turns, r.owner.ready, ctx.Done(), expired, stop) {
+	case 0:
 		r.noteGrant()
 		r.owner.waiting.Store(nil)
 		return nil
-	case <-ctx.Done():
+	case 1:
 		reason = ctx.Err()
-	case <-expired:
+	case 2:
 		reason = fmt.Errorf("%w: %x", kv.ErrLockNotAvailable, r.key)
-	case <-stop:
+	case 3:
 		reason = fmt.Errorf("%w: closed", kv.ErrUnavailable)
 	}
 	if t.leave(s, r) {

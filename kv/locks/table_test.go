@@ -131,7 +131,7 @@ func (n *naiveTable) release(owner int) {
 // is left in its queue, and looked at later.
 func TestTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		table := New()
+		table := New(nil)
 		naive := &naiveTable{holders: map[string]map[int]kv.LockMode{}, waiters: map[string][]naiveRequest{}}
 		const owners, keys = 6, 4
 		owner := make([]*Owner, owners)
@@ -241,7 +241,7 @@ func acquire(t *Table, o *Owner, key string, m kv.LockMode, w kv.WaitPolicy) err
 
 // TestDeadlockError names the cycle, over a queue of several.
 func TestDeadlockError(t *testing.T) {
-	table := New()
+	table := New(nil)
 	a, b, c := &Owner{ID: 1}, &Owner{ID: 2}, &Owner{ID: 3}
 	for _, x := range []struct {
 		o   *Owner
@@ -303,7 +303,7 @@ func TestGivingUp(t *testing.T) {
 		{"stop", ctx, stop, kv.WaitPolicy{}, func() { close(stop) }, kv.ErrUnavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			table := New()
+			table := New(nil)
 			holder, quitter, behind := &Owner{}, &Owner{}, &Owner{}
 			if err := acquire(table, holder, "k", kv.LockShare, kv.WaitPolicy{}); err != nil {
 				t.Fatal(err)
@@ -341,7 +341,7 @@ func TestGivingUp(t *testing.T) {
 
 // TestStress: under many goroutines, locks exclude each other, every deadlock is broken, and nothing is left.
 func TestStress(t *testing.T) {
-	table := New()
+	table := New(nil)
 	const workers, rounds, keys = 8, 400, 5
 	var inside [keys]struct{ readers, writers atomic.Int32 }
 	var deadlocks atomic.Int64
@@ -400,7 +400,7 @@ func TestStress(t *testing.T) {
 
 // TestUncontended: an uncontended lock allocates nothing.
 func TestUncontended(t *testing.T) {
-	table := New()
+	table := New(nil)
 	key := []byte("some key of a row")
 	o := &Owner{}
 	if n := testing.AllocsPerRun(1000, func() {
@@ -414,7 +414,7 @@ func TestUncontended(t *testing.T) {
 }
 
 func BenchmarkUncontended(b *testing.B) {
-	table := New()
+	table := New(nil)
 	b.RunParallel(func(p *testing.PB) {
 		o := &Owner{}
 		key := fmt.Appendf(nil, "some key of a row %p", o)

@@ -33,11 +33,11 @@ func TestAscendingKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.db.Flush(); err != nil {
+	if err := pebbleOf(s).Flush(); err != nil {
 		t.Fatal(err)
 	}
 	var compacted, flushed uint64
-	for _, l := range s.db.Metrics().Levels {
+	for _, l := range pebbleOf(s).Metrics().Levels {
 		compacted += l.TableBytesCompacted
 		flushed += l.TableBytesFlushed
 	}

@@ -33,7 +33,7 @@ func benchStore(b *testing.B) *Store {
 
 func benchRaw(b *testing.B) *pebble.DB {
 	o := Options{Folder: benchFolder(b), Logger: quiet}.withDefaults()
-	engine := o.engine(pebble.DefaultLogger, nil)
+	engine := o.pebble(pebble.DefaultLogger, nil)
 	engine.Logger = engineLogger{&Store{options: o}}
 	defer engine.Cache.Unref()
 	db, err := pebble.Open(o.Folder, engine)
@@ -234,7 +234,7 @@ const benchRows = 1_000_000
 // filledStore is a store of benchRows rows.
 func filledStore(b *testing.B) *Store {
 	s := benchStore(b)
-	fill(b, s.db)
+	fill(b, pebbleOf(s))
 	// A commit, for a snapshot that has them.
 	ctx := context.Background()
 	txn, _ := s.Begin(ctx, kv.TxnOptions{})

@@ -160,7 +160,7 @@ func (s *Store) Checkpoint(folder string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.db.Checkpoint(folder, pebble.WithFlushedWAL()); err != nil {
+	if err := s.engine.checkpoint(folder); err != nil {
 		return err
 	}
 	if s.failure.Load() != nil {

@@ -13,6 +13,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/conformance"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -139,6 +140,9 @@ func mustOpen(t testing.TB, o Options) *Store {
 	})
 	return s
 }
+
+// pebbleOf is the Pebble beneath a store.
+func pebbleOf(s *Store) *pebble.DB { return s.engine.(*pebbleEngine).db }
 
 // harness returns stores on a disk in memory with the given changes of the options.
 func harness(change func(*Options)) func(testing.TB) conformance.Harness {

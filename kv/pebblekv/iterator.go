@@ -17,14 +17,14 @@ var errRetracted = errors.New("kv: the iterator has been retracted")
 // checkEvery is the number of moves after which an iterator looks whether its context has ended.
 const checkEvery = 1024
 
-// iterator is a kv.Iterator: own writes merged over Pebble's pairs.
+// iterator is a kv.Iterator: own writes merged over the engine's pairs.
 //
 // The footprint gets what has been passed over, from the beginning of the range to the present key, when the
 // iterator is closed; until then whoever validates asks it. If the transaction is refreshed, the iterator goes
 // on behind its key in the new snapshot, which it opens at the next move: the present pair stays valid
 // until then.
 //
-// Pebble's iterator is opened by the first move, and txn.active counts it from then on, so that the store is not
+// The engine's iterator is opened by the first move, and txn.active counts it from then on, so that the store is not
 // closed under it.
 type iterator struct {
 	txn     *txn
@@ -35,12 +35,12 @@ type iterator struct {
 	writes  *buffer.Tree // own writes, nil if there are none
 	options pebble.IterOptions
 
-	source *pebble.Iterator // nil before the first move and after the last
-	fresh  bool             // the source has not been moved
-	at     bool             // with own writes: the source is at a pair
-	passed bool             // and that pair is the present one
-	own    *buffer.Cursor   // at the next own write, nil if there are none
-	rest   kv.KeyRange      // that source and own were opened for
+	source engineIterator // nil before the first move and after the last
+	fresh  bool           // the source has not been moved
+	at     bool           // with own writes: the source is at a pair
+	passed bool           // and that pair is the present one
+	own    *buffer.Cursor // at the next own write, nil if there are none
+	rest   kv.KeyRange    // that source and own were opened for
 	moves  int
 
 	key   []byte // of the present pair, nil if there is none
@@ -146,7 +146,7 @@ func (it *iterator) open() bool {
 	it.options.KeyTypes = pebble.IterKeyTypePointsOnly
 	it.options.LowerBound, it.options.UpperBound = encodeRange(it.rest)
 	var err error
-	if it.source, err = t.snap.engine.NewIter(&it.options); err != nil {
+	if it.source, err = t.snap.engine.iterate(&it.options); err != nil {
 		it.source = nil
 		return it.fail(err)
 	}

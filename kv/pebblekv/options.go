@@ -7,7 +7,8 @@
 // several share one sync of the disk.
 //
 // Reading the source: store.go opens and closes; snapshot.go is which state who sees; txn.go and iterator.go are a
-// transaction before its commit, sequencer.go is the commit. The parts that know nothing of Pebble are packages
+// transaction before its commit, sequencer.go is the commit. engine.go is what is needed of Pebble, and pebble.go
+// Pebble. The parts that know nothing of Pebble are packages
 // of their own: kv/conflict (footprints, validation), kv/locks, kv/buffer.
 package pebblekv
 
@@ -23,6 +24,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/conflict"
 	"holdfast/kv/internal/fault"
+	"holdfast/kv/internal/turns"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -84,6 +86,10 @@ type Options struct {
 
 	// Fault switches on defects, for tests of the tests.
 	Fault fault.Set
+
+	// For simulations.
+	turns  turns.Scheduler
+	limits limits
 }
 
 const (
@@ -117,6 +123,9 @@ func (o Options) withDefaults() Options {
 	if o.FlushGrace == 0 {
 		o.FlushGrace = 10 * time.Second
 	}
+	if o.limits == (limits{}) {
+		o.limits = usualLimits
+	}
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
@@ -149,8 +158,8 @@ func (o *Options) caps() kv.Caps {
 	return kv.Caps{KeyBytes: maxKeyBytes, ValueBytes: int(o.MaxTxnBytes / 2), TxnBytes: o.MaxTxnBytes}
 }
 
-// engine returns Pebble's options. The caller owns a reference to the cache.
-func (o *Options) engine(logger pebble.Logger, events *pebble.EventListener) *pebble.Options {
+// pebble returns Pebble's options. The caller owns a reference to the cache.
+func (o *Options) pebble(logger pebble.Logger, events *pebble.EventListener) *pebble.Options {
 	p := &pebble.Options{
 		FS: o.FS,
 		// Pebble takes the memory of memtables out of the cache's: without their share, a cache of the size of

@@ -4,33 +4,40 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"holdfast/kv"
 	"holdfast/kv/buffer"
 	"holdfast/kv/conflict"
 	"holdfast/kv/internal/fault"
-
-	"github.com/cockroachdb/pebble/v2"
+	"holdfast/kv/internal/turns"
 )
 
-const (
-	// maxGroupsInFlight is how many groups may wait for their sync. When they do, commits gather for the next
+// limits are the sizes from which on a commit goes another way. Simulations have small ones, to go all ways.
+type limits struct {
+	// groupsInFlight is how many groups may wait for their sync. When they do, commits gather for the next
 	// group instead.
-	maxGroupsInFlight = 64
-	// maxGroupBytes bounds the writes of a group, unless a single transaction has more.
-	maxGroupBytes = 16 << 20
+	groupsInFlight int
+	// groupBytes bounds the writes of a group, unless a single transaction has more.
+	groupBytes int64
 	// preparedBytes is the size from which a transaction's batch is made by its own goroutine.
-	preparedBytes = 32 << 10
-	// manyLocks is how many locks the sequencer releases itself.
-	manyLocks = 1024
+	preparedBytes int64
+	// preparedReads is the number of reads from which a transaction is validated by its own goroutine first.
+	preparedReads int
+	// locks is how many locks the sequencer releases itself.
+	locks int
 	// trimPerGroup bounds the trimming of the recent writes for each group, beyond twice what the last one added.
-	trimPerGroup = 256
-)
+	trimPerGroup int
+}
+
+var usualLimits = limits{
+	groupsInFlight: 64, groupBytes: 16 << 20, preparedBytes: 32 << 10, preparedReads: 64, locks: 1024, trimPerGroup: 256,
+}
 
 // commitQueue is the transactions that wait for the sequencer.
 type commitQueue struct {
+	turns   turns.Scheduler
+	bytes   int64 // taken at once
 	mu      sync.Mutex
 	waiting []*txn
 	closed  bool
@@ -77,13 +84,13 @@ func (q *commitQueue) close() {
 	q.signal()
 }
 
-// take waits for transactions and moves what there is, up to maxGroupBytes, into group. It returns none at the
+// take waits for transactions and moves what there is, up to the limit of bytes, into group. It returns none at the
 // end.
 func (q *commitQueue) take(group []*txn) []*txn {
 	for {
 		q.mu.Lock()
 		n, bytes := 0, int64(0)
-		for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].writes.Bytes() <= maxGroupBytes) {
+		for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].writes.Bytes() <= q.bytes) {
 			bytes += q.waiting[n].writes.Bytes()
 			n++
 		}
@@ -96,36 +103,36 @@ func (q *commitQueue) take(group []*txn) []*txn {
 		if n > 0 || closed {
 			return group
 		}
-		<-q.wake
+		turns.Receive(q.turns, q.wake)
 	}
 }
 
 // group is commits that are applied, synced and published together.
 type group struct {
 	members []*txn
-	batch   *pebble.Batch
+	batch   engineBatch
 	snap    *snapshot
+	version [8]byte // the last member's, as it is stored
 }
 
 // runSequencer commits groups until the store is closed.
 func (s *Store) runSequencer() {
-	defer s.done.Done()
-	defer close(s.groups)
-	defer s.guards.close()
 	var waiting []*txn
 	for {
 		// Others that are about to commit are let go first, so that they share the group, its batch and its
 		// snapshot; but not while someone waits for a row lock, which may be that of a commit already here.
 		if !s.locks.AnyWaiting() {
-			runtime.Gosched()
+			turns.Yield(s.turns)
 		}
 		clear(waiting)
 		waiting = s.commits.take(waiting[:0])
 		if len(waiting) == 0 {
+			s.guards.close()
+			turns.Send(s.turns, s.groups, nil)
 			return
 		}
 		if g := s.sequence(waiting); g != nil {
-			s.groups <- g
+			turns.Send(s.turns, s.groups, g)
 		}
 	}
 }
@@ -133,7 +140,7 @@ func (s *Store) runSequencer() {
 // sequence validates transactions in their order, and applies those that pass as one batch. Their versions
 // follow that order, so that a later one of the group is validated against the earlier ones.
 func (s *Store) sequence(waiting []*txn) *group {
-	s.applying.Lock()
+	turns.Lock(s.turns, &s.applying)
 	defer s.applying.Unlock()
 	if waiting = s.guards.sift(waiting); len(waiting) == 0 {
 		return nil
@@ -153,7 +160,7 @@ func (s *Store) sequence(waiting []*txn) *group {
 	horizon := s.states.horizon()
 	g := &group{members: make([]*txn, 0, len(waiting))}
 	s.recent.Lock()
-	s.recent.Trim(horizon, 2*s.added+trimPerGroup)
+	s.recent.Trim(horizon, 2*s.added+s.options.limits.trimPerGroup)
 	s.added = 0
 	if s.options.Fault.SkipGroupValidation {
 		for _, t := range waiting {
@@ -188,7 +195,7 @@ func (s *Store) sequence(waiting []*txn) *group {
 	s.options.Fault.At(fault.StepValidated)
 
 	g.batch = s.batchOf(g)
-	if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
+	if err := s.engine.apply(g.batch); err != nil {
 		s.fail(fmt.Errorf("applying a batch: %w", err))
 	}
 	if s.failure.Load() != nil {
@@ -198,7 +205,7 @@ func (s *Store) sequence(waiting []*txn) *group {
 		return nil
 	}
 	s.options.Fault.At(fault.StepApplied)
-	g.snap = &snapshot{engine: s.db.NewSnapshot(), version: s.version, synced: make(chan struct{})}
+	g.snap = &snapshot{engine: s.engine.snapshot(), version: s.version, synced: make(chan struct{})}
 	s.states.install(g.snap)
 	s.options.Fault.At(fault.StepNewest)
 	if s.options.Fault.PublishBeforeSync {
@@ -236,8 +243,8 @@ func (s *Store) index(t *txn) int {
 }
 
 // batchOf collects the writes of a group.
-func (s *Store) batchOf(g *group) *pebble.Batch {
-	var batch *pebble.Batch
+func (s *Store) batchOf(g *group) engineBatch {
+	var batch engineBatch
 	if len(g.members) == 1 && g.members[0].batch != nil {
 		batch, g.members[0].batch = g.members[0].batch, nil
 	} else {
@@ -245,16 +252,16 @@ func (s *Store) batchOf(g *group) *pebble.Batch {
 		for _, t := range g.members {
 			bytes += t.writes.Bytes()
 		}
-		batch = s.db.NewBatchWithSize(int(bytes) + 64)
+		batch = s.engine.newBatch(int(bytes) + 64)
 		for _, t := range g.members {
 			if t.batch == nil {
 				addWrites(batch, t.writes.Current())
 				continue
 			}
-			if err := batch.Apply(t.batch, nil); err != nil {
+			if err := batch.add(t.batch); err != nil {
 				s.fail(fmt.Errorf("collecting a batch: %w", err))
 			}
-			_ = t.batch.Close() // returns nil always
+			t.batch.close()
 			t.batch = nil
 		}
 	}
@@ -262,21 +269,17 @@ func (s *Store) batchOf(g *group) *pebble.Batch {
 		s.counts.bytes.Add(uint64(t.writes.Bytes()))
 		s.counts.writes.Add(uint64(t.writes.Len()))
 	}
-	var version [8]byte
-	binary.BigEndian.PutUint64(version[:], uint64(s.version))
-	if err := batch.Set(versionKey, version[:], nil); err != nil {
-		s.fail(fmt.Errorf("collecting a batch: %w", err))
-	}
+	binary.BigEndian.PutUint64(g.version[:], uint64(s.version))
+	batch.set(versionKey, g.version[:])
 	return batch
 }
 
-func addWrites(batch *pebble.Batch, writes *buffer.Tree) {
+func addWrites(batch engineBatch, writes *buffer.Tree) {
 	writes.Scan(func(w buffer.Write) bool {
-		// Neither fails on a batch without index.
 		if w.Deleted {
-			_ = batch.Delete(encodeKey(w.Key), nil)
+			batch.remove(encodeKey(w.Key))
 		} else {
-			_ = batch.Set(encodeKey(w.Key), w.Value, nil)
+			batch.set(encodeKey(w.Key), w.Value)
 		}
 		return true
 	})
@@ -291,10 +294,10 @@ func (s *Store) releaseLocks(g *group) {
 
 // unlock releases the locks of t, which it has no use of any more.
 func (s *Store) unlock(t *txn) {
-	if t.owner.Held() <= manyLocks {
+	if t.owner.Held() <= s.options.limits.locks {
 		s.locks.Release(&t.owner)
 	} else {
-		go s.locks.Release(&t.owner)
+		turns.Go(s.turns, "release", func() { s.locks.Release(&t.owner) })
 	}
 }
 
@@ -310,9 +313,13 @@ func (s *Store) refuseCommit(t *txn, err error) {
 
 // runPublisher makes groups visible and answers their clients as they become durable.
 func (s *Store) runPublisher() {
-	defer s.done.Done()
-	for g := range s.groups {
-		if err := g.batch.SyncWait(); err != nil {
+	defer close(s.ended)
+	for {
+		g := turns.Receive(s.turns, s.groups)
+		if g == nil {
+			return
+		}
+		if err := g.batch.syncWait(); err != nil {
 			s.fail(fmt.Errorf("writing the log: %w", err))
 		}
 		if s.failure.Load() != nil {
@@ -335,7 +342,7 @@ func (s *Store) runPublisher() {
 			s.answer(g)
 		}
 		s.options.Fault.At(fault.StepAnswered)
-		_ = g.batch.Close() // returns nil always
+		g.batch.close()
 	}
 }
 
@@ -349,12 +356,14 @@ func (s *Store) answer(g *group) {
 // up to the present, and the batch and index entries of many writes.
 func (s *Store) prepare(t *txn) error {
 	t.validatedTo = t.snap.version
-	if t.reads.Len() > 64 && !s.options.Fault.SkipValidation {
+	if t.reads.Len() > s.options.limits.preparedReads && !s.options.Fault.SkipValidation {
 		newest := s.states.newestVersion()
+		turns.Point(s.turns, "validating early")
 		if err := t.reads.Check(s.recent, t.validatedTo); err != nil {
 			s.counts.conflicts.Add(1)
 			return err
 		}
+		turns.Point(s.turns, "validated early")
 		t.validatedTo = max(t.validatedTo, newest)
 	}
 	writes := t.writes.Current()
@@ -367,8 +376,8 @@ func (s *Store) prepare(t *txn) error {
 		})
 		t.bulk = s.recent.Bulk(intervals)
 	}
-	if bytes := t.writes.Bytes(); bytes > preparedBytes {
-		t.batch = s.db.NewBatchWithSize(int(bytes) + 64)
+	if bytes := t.writes.Bytes(); bytes > s.options.limits.preparedBytes {
+		t.batch = s.engine.newBatch(int(bytes) + 64)
 		addWrites(t.batch, writes)
 	}
 	return nil

@@ -4,13 +4,11 @@ import (
 	"sync"
 
 	"holdfast/kv"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // snapshot is one committed state, shared by all transactions that read it.
 type snapshot struct {
-	engine  *pebble.Snapshot
+	engine  engineSnapshot
 	version kv.Version
 	synced  chan struct{} // closed when the state is durable, or the store has failed
 
@@ -25,7 +23,7 @@ type snapshot struct {
 //
 // The published one is what new transactions start from: the newest that is durable. The newest is the newest
 // sequenced state, for refreshed and repeated transactions. Beginning a transaction is one count under one
-// mutex: Pebble sees one snapshot for each group of commits, not for each transaction.
+// mutex: the engine sees one snapshot for each group of commits, not for each transaction.
 type snapshots struct {
 	mu        sync.Mutex
 	first     *snapshot // the oldest
@@ -117,10 +115,10 @@ func (l *snapshots) release(s *snapshot, t *txn) *snapshot {
 	return s
 }
 
-// free closes Pebble's snapshot. It is called without the mutex, because it takes Pebble's.
+// free closes the engine's snapshot. It is called without the mutex, because it takes Pebble's.
 func (s *snapshot) free() {
 	if s != nil {
-		_ = s.engine.Close() // returns nil always
+		s.engine.close()
 	}
 }
 

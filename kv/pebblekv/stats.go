@@ -62,10 +62,8 @@ func (s *Store) Stats() Stats {
 	l.mu.Unlock()
 	if s.commits.enter(&s.calls) {
 		defer s.calls.Done()
-		m := s.db.Metrics()
-		out.DiskBytes = m.DiskSpaceUsage()
-		out.CacheBytes = m.BlockCache.Size
-		out.MemtableBytes = m.MemTable.Size
+		f := s.engine.figures()
+		out.DiskBytes, out.CacheBytes, out.MemtableBytes = f.diskBytes, f.cacheBytes, f.memtableBytes
 	}
 	return out
 }

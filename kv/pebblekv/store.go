@@ -5,13 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"holdfast/kv"
 	"holdfast/kv/conflict"
+	"holdfast/kv/internal/turns"
 	"holdfast/kv/locks"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -20,25 +20,26 @@ import (
 // Store is a kv.Store on Pebble.
 //
 // Goroutines: the sequencer ends when the store is closed and nothing waits to be committed; the publisher ends
-// after it. Close waits for both.
+// after it. Close waits for both. What they and the clients' goroutines block on goes through kv/internal/turns, and
+// Pebble is behind an interface, so that simulations run this very code, step by step.
 type Store struct {
 	options Options
-	db      *pebble.DB
-	lock    *pebble.Lock
+	turns   turns.Scheduler // options.turns
+	engine  engine
 	recent  *conflict.Recent
 	locks   *locks.Table
 	states  snapshots
 
 	commits  commitQueue
 	guards   guards
-	groups   chan *group    // from the sequencer to the publisher
+	groups   chan *group    // from the sequencer to the publisher; nil is the end
 	applying sync.Mutex     // held by the sequencer from validation until the result is the newest state
 	version  kv.Version     // of the last commit; the sequencer's own
 	added    int            // keys that the last group has added to the index of recent writes; the sequencer's own
 	closing  chan struct{}  // closed when Close begins: whoever waits gives up
 	down     atomic.Bool    // set when Close begins or the store has failed
 	calls    sync.WaitGroup // of Discard and Checkpoint
-	done     sync.WaitGroup // sequencer and publisher
+	ended    chan struct{}  // closed when sequencer and publisher have ended
 
 	failure atomic.Pointer[error] // why the store has failed
 	closed  chan struct{}         // closed when Close has ended
@@ -51,54 +52,57 @@ var _ kv.Store = (*Store)(nil)
 // Open opens the store in a folder, which it creates if need be. It fails with kv.ErrInUse, kv.ErrFormat, or what
 // the file system says.
 func Open(o Options) (*Store, error) {
-	o = o.withDefaults()
-	folder, err := absolute(o.FS, o.Folder)
+	s := newStore(o)
+	e, err := openPebble(s)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{
-		options: o,
-		recent:  conflict.NewRecent(o.RecentKeys),
-		locks:   locks.New(),
-		groups:  make(chan *group, maxGroupsInFlight),
-		closing: make(chan struct{}),
-		closed:  make(chan struct{}),
+	if err := s.start(e); err != nil {
+		return nil, errors.Join(err, e.close())
 	}
-	s.commits.wake = make(chan struct{}, 1)
-	s.guards.add = s.commits.add
-	s.guards.refuse = func(t *txn) { s.refuseCommit(t, s.unavailable()) }
-	s.lock, err = openFolder(o.FS, folder)
-	if err != nil {
-		return nil, err
-	}
-	fewArenas()
-	engine := o.engine(engineLogger{s}, s.events())
-	defer engine.Cache.Unref()
-	engine.Lock = s.lock
-	s.db, err = pebble.Open(folder, engine)
-	if err != nil {
-		s.lock.Close()
-		if strings.Contains(err.Error(), "unknown format major version") { // Pebble has no error value for it
-			return nil, fmt.Errorf("%w: %s was written by a newer program: %v", kv.ErrFormat, folder, err)
-		}
-		return nil, err
-	}
-	if s.version, err = s.readVersion(); err != nil {
-		return nil, errors.Join(err, s.db.Close(), s.lock.Close())
-	}
-	first := &snapshot{engine: s.db.NewSnapshot(), version: s.version, synced: make(chan struct{})}
-	close(first.synced)
-	s.states.install(first)
-	s.states.publish(first)
-	s.done.Add(2)
-	go s.runSequencer()
-	go s.runPublisher()
 	return s, nil
 }
 
+// newStore returns a store that has no engine yet.
+func newStore(o Options) *Store {
+	o = o.withDefaults()
+	s := &Store{
+		options: o,
+		turns:   o.turns,
+		recent:  conflict.NewRecent(o.RecentKeys),
+		locks:   locks.New(o.turns),
+		groups:  make(chan *group, o.limits.groupsInFlight),
+		closing: make(chan struct{}),
+		ended:   make(chan struct{}),
+		closed:  make(chan struct{}),
+	}
+	s.commits = commitQueue{turns: o.turns, bytes: o.limits.groupBytes, wake: make(chan struct{}, 1)}
+	s.guards.add = s.commits.add
+	s.guards.refuse = func(t *txn) { s.refuseCommit(t, s.unavailable()) }
+	return s
+}
+
+// start begins work on an engine.
+func (s *Store) start(e engine) error {
+	s.engine = e
+	first := &snapshot{engine: e.snapshot(), synced: make(chan struct{})}
+	version, err := readVersion(first.engine)
+	if err != nil {
+		first.free()
+		return err
+	}
+	s.version, first.version = version, version
+	close(first.synced)
+	s.states.install(first)
+	s.states.publish(first)
+	turns.Go(s.turns, "sequencer", s.runSequencer)
+	turns.Go(s.turns, "publisher", s.runPublisher)
+	return nil
+}
+
 // readVersion returns the version of the last commit, which each group of commits writes with its data.
-func (s *Store) readVersion() (kv.Version, error) {
-	value, closer, err := s.db.Get(versionKey)
+func readVersion(state engineSnapshot) (kv.Version, error) {
+	value, closer, err := state.get(versionKey)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
 	} else if err != nil {
@@ -144,7 +148,7 @@ func (s *Store) Discard(ctx context.Context, r kv.KeyRange) error {
 	if upper == nil {
 		upper = lastKey
 	}
-	if err := s.db.DeleteRange(lower, upper, pebble.Sync); err != nil {
+	if err := s.engine.removeRange(lower, upper); err != nil {
 		return err
 	}
 	if s.failure.Load() != nil {
@@ -157,21 +161,21 @@ func (s *Store) Discard(ctx context.Context, r kv.KeyRange) error {
 // Options.CloseGrace says.
 func (s *Store) Close() error {
 	if !s.states.refuse() {
-		<-s.closed
+		turns.Receive(s.turns, s.closed)
 		return nil
 	}
 	defer close(s.closed)
 	s.down.Store(true)
 	close(s.closing)
 	s.commits.close()
-	s.done.Wait()
+	turns.Receive(s.turns, s.ended)
 	s.calls.Wait()
 	deadline := time.Now().Add(s.options.CloseGrace)
 	for s.states.busy() && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
+		turns.Sleep(s.turns, time.Millisecond)
 	}
 	abandoned := s.states.abandon()
-	err := errors.Join(s.closeEngine(), s.lock.Close())
+	err := s.closeEngine()
 	switch {
 	case s.failure.Load() != nil:
 		return nil // it has been reported, and has consequences for closing
@@ -182,7 +186,7 @@ func (s *Store) Close() error {
 	return err
 }
 
-// closeEngine closes Pebble, which may panic after a failure.
+// closeEngine closes the engine, which may panic after a failure.
 func (s *Store) closeEngine() (err error) {
 	if s.failure.Load() != nil {
 		defer func() {
@@ -191,7 +195,7 @@ func (s *Store) closeEngine() (err error) {
 			}
 		}()
 	}
-	return s.db.Close()
+	return s.engine.close()
 }
 
 // fail records the failure of the store and ends the process.

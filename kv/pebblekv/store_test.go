@@ -341,15 +341,16 @@ func TestGroups(t *testing.T) {
 	before := s.Stats()
 	resume := d.pause()
 	const writers = 500
+	inFlight := uint64(usualLimits.groupsInFlight)
 	var wait sync.WaitGroup
 	for i := range writers {
 		wait.Go(func() { put(t, s, fmt.Sprintf("k%d=1", i)) })
 	}
 	// More groups than may be in flight cannot be sequenced before the disk goes on.
-	for st := s.Stats(); st.Groups < before.Groups+maxGroupsInFlight && st.Commits < before.Commits+writers; st = s.Stats() {
+	for st := s.Stats(); st.Groups < before.Groups+inFlight && st.Commits < before.Commits+writers; st = s.Stats() {
 		time.Sleep(100 * time.Microsecond)
 	}
-	if live := s.Stats().LiveSnapshots; live > maxGroupsInFlight+4 {
+	if live := s.Stats().LiveSnapshots; live > usualLimits.groupsInFlight+4 {
 		t.Errorf("%d snapshots", live)
 	}
 	resume()
@@ -358,7 +359,7 @@ func TestGroups(t *testing.T) {
 	if n := after.Commits - before.Commits; n != writers {
 		t.Errorf("%d commits", n)
 	}
-	if n := after.Groups - before.Groups; n > 2*maxGroupsInFlight {
+	if n := after.Groups - before.Groups; n > 2*inFlight {
 		t.Errorf("%d groups", n)
 	}
 	if after.OpenTxns != 0 || after.LiveSnapshots != 1 || after.Version != after.Durable || after.Horizon != after.Version {
@@ -528,7 +529,7 @@ func TestGetAllocations(t *testing.T) {
 	put(t, s, "key of a row=value of a row")
 	key := []byte("key of a row")
 	raw := testing.AllocsPerRun(200, func() {
-		if _, closer, err := s.db.Get(key); err == nil {
+		if _, closer, err := pebbleOf(s).Get(key); err == nil {
 			_ = closer.Close()
 		}
 	})
@@ -547,7 +548,7 @@ func TestGetAllocations(t *testing.T) {
 // TestEngineOptions: what the store relies on of Pebble.
 func TestEngineOptions(t *testing.T) {
 	s := mustOpen(t, testOptions(vfs.NewMem()))
-	if v := s.db.FormatMajorVersion(); v != pebble.FormatNewest {
+	if v := pebbleOf(s).FormatMajorVersion(); v != pebble.FormatNewest {
 		t.Errorf("format %v", v)
 	}
 	if o := (Options{}).withDefaults(); o.CacheBytes < minCache || o.CacheBytes > maxCache || o.MemtableBytes != 64<<20 {

@@ -11,6 +11,7 @@ import (
 	"holdfast/kv/buffer"
 	"holdfast/kv/conflict"
 	"holdfast/kv/internal/arena"
+	"holdfast/kv/internal/turns"
 	"holdfast/kv/locks"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -35,7 +36,7 @@ type txn struct {
 	ended   bool
 	guard   *guard // of the transactions that have precedence; nil if it is none
 
-	// active counts calls that use Pebble and open iterators, for Close.
+	// active counts calls that use the engine and open iterators, for Close.
 	active atomic.Int32
 
 	mu        sync.Mutex
@@ -49,7 +50,7 @@ type txn struct {
 	// For the commit.
 	validatedTo kv.Version          // the footprint is known to be unchanged up to here
 	bulk        []conflict.Interval // index entries, if the writes are many
-	batch       *pebble.Batch       // the writes, if they are large
+	batch       engineBatch         // the writes, if they are large
 	version     kv.Version
 	err         error
 	done        chan struct{} // receives one value when version and err are final
@@ -72,7 +73,7 @@ func (t *txn) usable() error {
 	return t.doomed
 }
 
-// enter begins a call that uses Pebble. leave must follow, unless it fails.
+// enter begins a call that uses the engine. leave must follow, unless it fails.
 func (t *txn) enter(ctx context.Context) error {
 	t.active.Add(1) // before usable looks whether Close has begun, which looks at active later
 	err := t.usable()
@@ -135,7 +136,7 @@ func (t *txn) get(ctx context.Context, writes *buffer.Tree, key []byte, cols kv.
 			return w.Value, !w.Deleted, nil
 		}
 	}
-	stored, closer, err := t.snap.engine.Get(encodeKey(key))
+	stored, closer, err := t.snap.engine.get(encodeKey(key))
 	if err != nil && err != pebble.ErrNotFound {
 		return nil, false, err
 	}
@@ -239,6 +240,7 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 			return err
 		}
 	}
+	turns.Point(s.turns, "locked")
 	var stale []byte
 	for _, key := range keys {
 		if v, ok := s.recent.Written(key, m.Protects(), t.snap.version); ok {
@@ -285,8 +287,12 @@ func (t *txn) Refresh(ctx context.Context) error {
 		return err
 	}
 	s := t.store
-	newest := s.newest(t)
+	newest, err := s.newest(t)
+	if err != nil {
+		return err
+	}
 	s.counts.refreshes.Add(1)
+	turns.Point(s.turns, "refreshing")
 	// The index may know later commits than newest has. Reads that they changed would not be valid at commit
 	// either, so that failing now is only earlier.
 	if err := t.validate(); err != nil {
@@ -307,16 +313,25 @@ func (t *txn) Refresh(ctx context.Context) error {
 }
 
 // newest returns the newest state with a reference for t, which is not older than a write that t has met.
-func (s *Store) newest(t *txn) *snapshot {
+func (s *Store) newest(t *txn) (*snapshot, error) {
 	newest := s.states.holdNewest(t)
 	if newest.version < t.staleAt {
 		// The group that wrote the locked row is indexed, but its result is not the newest state yet.
 		s.states.drop(newest, t)
-		s.applying.Lock()
-		s.applying.Unlock() //lint:ignore SA2001 waiting for the sequencer is all there is to do
+		s.awaitSequenced()
 		newest = s.states.holdNewest(t)
 	}
-	return newest
+	if newest.version < t.staleAt { // nor will it ever be, for the store has failed
+		s.states.drop(newest, t)
+		return nil, s.unavailable()
+	}
+	return newest, nil
+}
+
+// awaitSequenced returns when the group that is being sequenced, if one is, has become the newest state.
+func (s *Store) awaitSequenced() {
+	turns.Lock(s.turns, &s.applying)
+	s.applying.Unlock()
 }
 
 // validate compares the footprint, and what open iterators have passed over, with the commits since the
@@ -354,9 +369,7 @@ func (t *txn) waitDurable(ctx context.Context) error {
 	select {
 	case <-t.snap.synced:
 	default:
-		select {
-		case <-t.snap.synced:
-		case <-ctx.Done():
+		if turns.Select(t.store.turns, t.snap.synced, ctx.Done(), nil, nil) != 0 {
 			return ctx.Err()
 		}
 	}
@@ -413,17 +426,18 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	err := s.prepare(t)
 	if err == nil {
 		t.done = make(chan struct{}, 1)
+		turns.Point(s.turns, "prepared")
 		if !s.commits.add(t) {
 			err = s.unavailable()
 		}
 	}
 	sequenced := err == nil
 	if sequenced {
-		<-t.done // and the sequencer has released the locks, unless there was a conflict
+		turns.Receive(s.turns, t.done) // and the sequencer has released the locks, unless there was a conflict
 		err = t.err
 	}
 	if t.batch != nil { // not committed
-		_ = t.batch.Close() // returns nil always
+		t.batch.close()
 		t.batch = nil
 	}
 	if errors.Is(err, kv.ErrConflict) {
@@ -453,12 +467,15 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 	if guard {
 		s.guards.guard(t)
 		// What is being sequenced has been looked at before, and must be in the state that t goes on with.
-		s.applying.Lock()
-		s.applying.Unlock() //lint:ignore SA2001 waiting for the sequencer is all there is to do
+		turns.Point(s.turns, "guarded")
+		s.awaitSequenced()
 	} else {
 		s.guards.unguard(t)
 	}
-	newest := s.newest(t)
+	newest, err := s.newest(t)
+	if err != nil {
+		return err
+	}
 	old := t.snap
 	t.snap, t.staleAt = newest, 0
 	s.states.drop(old, t)
