@@ -3,6 +3,7 @@ package pebblekv
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"holdfast/kv"
 	"holdfast/kv/buffer"
@@ -65,6 +66,7 @@ func (t *txn) seekPresent(ctx context.Context, keys [][]byte) (decided int, foun
 	if err != nil {
 		return 0, false, err
 	}
+	var stored []byte
 	var next []byte // the first present key of the snapshot that is not below the latest sought
 	seeks, end := 0, false
 	for decided < len(keys) && !found {
@@ -83,7 +85,9 @@ func (t *txn) seekPresent(ctx context.Context, keys [][]byte) (decided int, foun
 				break
 			}
 			seeks++
-			if it.SeekGE(encodeKey(key)) {
+			stored = slices.Grow(stored[:0], encodedLen(key))[:encodedLen(key)]
+			putEncoded(stored, key)
+			if it.SeekGE(stored) {
 				next = append(next[:0], decodeKey(it.Key())...)
 			} else if end = true; it.Error() != nil {
 				break

@@ -10,6 +10,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/buffer"
 	"holdfast/kv/conflict"
+	"holdfast/kv/internal/arena"
 	"holdfast/kv/internal/fault"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -23,6 +24,9 @@ const (
 	maxGroupBytes = 16 << 20
 	// preparedBytes is the size from which a transaction's batch is made by its own goroutine.
 	preparedBytes = 32 << 10
+	// keptBatchBytes is up to which size the memory of a batch is kept for later ones. Pebble's default is 1 MB, so that
+	// commits of a thousand rows of 1 KB would all need new memory.
+	keptBatchBytes = 4 << 20
 	// manyLocks is how many locks the sequencer releases itself.
 	manyLocks = 1024
 	// trimPerGroup bounds the trimming of the recent writes for each group, beyond twice what the last one added.
@@ -245,7 +249,7 @@ func (s *Store) batchOf(g *group) *pebble.Batch {
 		for _, t := range g.members {
 			bytes += t.writes.Bytes()
 		}
-		batch = s.db.NewBatchWithSize(int(bytes) + 64)
+		batch = s.newBatch(bytes)
 		for _, t := range g.members {
 			if t.batch == nil {
 				addWrites(batch, t.writes.Current())
@@ -270,14 +274,23 @@ func (s *Store) batchOf(g *group) *pebble.Batch {
 	return batch
 }
 
+// newBatch is an empty batch with room for writes of so many bytes. Memory up to keptBatchBytes is used again for later
+// batches.
+func (s *Store) newBatch(bytes int64) *pebble.Batch {
+	return s.db.NewBatchWithSize(int(bytes)+64, pebble.WithMaxRetainedSizeBytes(keptBatchBytes))
+}
+
 func addWrites(batch *pebble.Batch, writes *buffer.Tree) {
 	writes.Scan(func(w buffer.Write) bool {
-		// Neither fails on a batch without index.
-		if w.Deleted {
-			_ = batch.Delete(encodeKey(w.Key), nil)
+		var op *pebble.DeferredBatchOp
+		if size := encodedLen(w.Key); w.Deleted {
+			op = batch.DeleteDeferred(size)
 		} else {
-			_ = batch.Set(encodeKey(w.Key), w.Value, nil)
+			op = batch.SetDeferred(size, len(w.Value))
+			copy(op.Value, w.Value)
 		}
+		putEncoded(op.Key, w.Key)
+		_ = op.Finish() // does not fail on a batch without index
 		return true
 	})
 }
@@ -360,15 +373,16 @@ func (s *Store) prepare(t *txn) error {
 	writes := t.writes.Current()
 	if n := t.writes.Len(); s.recent.IsBulk(n) {
 		intervals := make([]conflict.Interval, 0, n)
+		var keys arena.Arena
 		writes.Scan(func(w buffer.Write) bool {
-			end := conflict.PointEnd(w.Key)
-			intervals = append(intervals, conflict.Interval{Start: end[:len(w.Key)], End: end, Columns: w.Columns})
+			start, end := conflict.PointIn(&keys, w.Key)
+			intervals = append(intervals, conflict.Interval{Start: start, End: end, Columns: w.Columns})
 			return true
 		})
 		t.bulk = s.recent.Bulk(intervals)
 	}
 	if bytes := t.writes.Bytes(); bytes > preparedBytes {
-		t.batch = s.db.NewBatchWithSize(int(bytes) + 64)
+		t.batch = s.newBatch(bytes)
 		addWrites(t.batch, writes)
 	}
 	return nil
