@@ -253,6 +253,7 @@ func (s *Store) batchOf(g *group) *pebble.Batch {
 		for _, t := range g.members {
 			if t.batch == nil {
 				addWrites(batch, t.writes.Current())
+				s.areas.add(t.writes.Current())
 				continue
 			}
 			if err := batch.Apply(t.batch, nil); err != nil {
@@ -384,6 +385,7 @@ func (s *Store) prepare(t *txn) error {
 	if bytes := t.writes.Bytes(); bytes > preparedBytes {
 		t.batch = s.newBatch(bytes)
 		addWrites(t.batch, writes)
+		s.areas.add(writes)
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type Store struct {
 	recent  *conflict.Recent
 	locks   *locks.Table
 	states  snapshots
+	areas   areas
 
 	commits  commitQueue
 	guards   guards
@@ -58,6 +59,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		options: o,
+		areas:   areas{busy: o.MemtableBytes / busyShare},
 		recent:  conflict.NewRecent(o.RecentKeys),
 		locks:   locks.New(),
 		groups:  make(chan *group, maxGroupsInFlight),
@@ -72,7 +74,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	fewArenas()
-	engine := o.engine(engineLogger{s}, s.events())
+	engine := o.engine(engineLogger{s}, s.events(), &s.areas)
 	defer engine.Cache.Unref()
 	engine.Lock = s.lock
 	s.db, err = pebble.Open(folder, engine)
