@@ -162,6 +162,23 @@ var mutants = map[string]mutant{
 		},
 		noticed: []string{"anomaly/absence of a key", "footprint/columns of a key", histories, compared},
 	},
+	"absent keys of many are not recorded": {
+		present: func(t kv.Txn, ctx context.Context, keys [][]byte) (at int, err error) {
+			silently(t, func() { at, err = t.FirstPresent(ctx, keys) })
+			return at, err
+		},
+		noticed: []string{"footprint/first present", compared},
+	},
+	"all of many keys are recorded": {
+		present: func(t kv.Txn, ctx context.Context, keys [][]byte) (at int, err error) {
+			for _, key := range keys {
+				t.Observe(key, kv.Existence)
+			}
+			return t.FirstPresent(ctx, keys)
+		},
+		noticed:   []string{"footprint/first present", compared},
+		tolerated: true,
+	},
 	"empty ranges are not recorded": {
 		scan: func(t kv.Txn, r kv.Reader, ctx context.Context, k kv.KeyRange, o kv.ScanOptions) kv.Iterator {
 			if pairs := silentScan(t, r, ctx, k, o).(*pairList); len(pairs.keys) == 0 {

@@ -1,8 +1,8 @@
 package exec
 
 // slab hands out memory for what a transaction keeps anyway until it ends, keys and values of its writes, in pieces that
-// grow from what is asked for at first to maxSlab bytes: an allocation for each of them was an eighth of the work of
-// a large INSERT. What is kept for longer than the rest of its piece keeps all of it. The zero value is empty.
+// grow from what is asked for at first to maxSlab bytes, because an allocation for each, or several where a value grew, is
+// much of the work of a large INSERT. What is kept for longer than the rest of its piece keeps all of it. The zero value is empty.
 type slab struct {
 	free []byte
 	size int // of the present piece, in bytes
