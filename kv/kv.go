@@ -77,6 +77,11 @@ type Txn interface {
 	// ReadVersion is the version of the snapshot.
 	ReadVersion() Version
 
+	// FirstPresent returns the place of the first of some keys that is present, -1 if none is. The keys are in
+	// ascending order, none twice. It is Get of the existence of one key after the other, and nothing of the keys
+	// behind the present one is read; but for many keys that are near each other it costs much less.
+	FirstPresent(ctx context.Context, keys [][]byte) (int, error)
+
 	// Observe records a read of key without doing it, for callers that know the value at ReadVersion.
 	Observe(key []byte, cols ColumnSet)
 	// ObserveRange is Observe for all keys of a range.

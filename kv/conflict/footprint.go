@@ -120,7 +120,7 @@ func (f *Footprint) Point(key []byte, cols kv.ColumnSet) {
 			return
 		}
 	}
-	start, end := pointIn(&f.keys, key)
+	start, end := PointIn(&f.keys, key)
 	f.add(Interval{Start: start, End: end, Columns: cols}, len(end))
 	if slot >= 0 && f.last != nil { // nil if a compaction has just been made
 		f.last[slot] = int32(len(f.reads) - 1)
@@ -247,7 +247,7 @@ func (f *Footprint) compact(target int) {
 	for i := range f.reads {
 		r := &f.reads[i]
 		if r.point() {
-			r.Start, r.End = pointIn(&f.keys, r.Start)
+			r.Start, r.End = PointIn(&f.keys, r.Start)
 			f.bytes += len(r.End)
 			continue
 		}

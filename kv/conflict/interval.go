@@ -152,8 +152,8 @@ func commonPrefix(a, b []byte) int {
 // Coarse is merge followed by coarsening to at most n intervals.
 func Coarse(ivs []Interval, n int) []Interval { return coarsen(merge(ivs, false), n) }
 
-// pointIn is the interval of one key, which is copied into a.
-func pointIn(a *arena.Arena, key []byte) (start, end []byte) {
+// PointIn is the interval of one key, which is copied into a.
+func PointIn(a *arena.Arena, key []byte) (start, end []byte) {
 	end = a.Take(len(key) + 1)
 	copy(end, key)
 	end[len(key)] = 0

@@ -19,6 +19,7 @@ var footprintScenarios = []scenario{
 	{"footprint/unstarted scan", unstartedScan},
 	{"footprint/scan beside own writes", scanBesideOwnWrites},
 	{"footprint/own writes", ownWritesAreNoReads},
+	{"footprint/first present", firstPresent},
 	{"footprint/view", viewReadsCount},
 	{"footprint/observe", observe},
 	{"footprint/rollback keeps reads", rollbackKeepsReads},
@@ -225,6 +226,63 @@ func ownWritesAreNoReads(e *env) {
 		x.set("c", "x")
 		x.equal("view", x.readFrom(v, "c", kv.AllColumns), absent)
 	}, func(y *tx) { y.set("c", "y") }, true)
+}
+
+// firstPresent: each key up to the first present one is a read of its existence, and nothing between them or behind.
+// Three sets of keys: few, many without others between them, and many with others between each two.
+func firstPresent(e *env) {
+	between := func(k string) string { return k + "5" }
+	for _, set := range []struct {
+		what   string
+		n      int
+		others bool
+	}{{"few", 3, false}, {"many", 60, false}, {"many among others", 60, true}} {
+		var keys [][]byte
+		for i := range set.n {
+			k := fmt.Sprintf("k%02d", i)
+			keys = append(keys, []byte(k))
+			if set.others {
+				e.put(between(k) + "=1")
+			}
+		}
+		key := func(i int) string { return string(keys[i]) }
+		last, middle := key(set.n-1), key(set.n/2)
+		find := func(want int) func(x *tx) {
+			return func(x *tx) {
+				at, err := x.FirstPresent(x.ctx, keys)
+				if err != nil || at != want {
+					x.Errorf("%s: found at %d, want %d (%v)", set.what, at, want, err)
+				}
+			}
+		}
+		for _, k := range []string{key(0), middle, last} {
+			e.against(set.what+": insert one", find(-1), func(y *tx) { y.set(k, "1") }, true)
+			e.put(k)
+		}
+		e.against(set.what+": change between two", find(-1), func(y *tx) { y.set(middle+"1", "1"); y.set(between(middle), "2") }, false)
+		e.put(middle + "1")
+		e.against(set.what+": change beside them", find(-1), func(y *tx) { y.set("k", "1"); y.set(last+"1", "1") }, false)
+		e.put(middle + "=1")
+		e.against(set.what+": change the one found", find(set.n/2), func(y *tx) { y.change(middle, "2", 1) }, false)
+		e.against(set.what+": insert behind the one found", find(set.n/2), func(y *tx) { y.set(last, "1") }, false)
+		e.put(last)
+		e.against(set.what+": delete the one found", find(set.n/2), func(y *tx) { y.del(middle) }, true)
+		e.put(middle + "=1")
+		e.against(set.what+": own writes", func(x *tx) {
+			x.del(middle)
+			find(-1)(x)
+			x.set(last, "1")
+			find(set.n - 1)(x)
+			x.set(key(1), "1")
+			find(1)(x)
+		}, func(y *tx) { y.change(middle, "2", 1) }, false)
+		e.put(middle, last, key(1), "k", last+"1")
+		if set.others {
+			for i := range set.n {
+				e.put(between(key(i)))
+			}
+		}
+	}
 }
 
 func viewReadsCount(e *env) {

@@ -63,20 +63,21 @@ const (
 	opCommit
 	opRollback
 	opMany
+	opPresent
 	opKinds
 )
 
 var opNames = [...]string{
 	"begin", "get", "scan", "open", "step", "insert", "update", "delete", "observe", "observe range", "lock",
 	"refresh", "view", "savepoint", "rollback to", "retract", "commit", "rollback",
-	"many",
+	"many", "first present",
 }
 
 // weights are how often each kind is drawn.
 var weights = [opKinds]int{
 	opBegin: 40, opGet: 10, opScan: 6, opOpen: 8, opStep: 16, opInsert: 8, opUpdate: 12, opDelete: 6, opObserve: 2,
 	opObserveRange: 1, opLock: 5, opRefresh: 4, opView: 4, opSave: 6, opRollbackTo: 2, opRetract: 4, opCommit: 9,
-	opRollback: 1, opMany: 1,
+	opRollback: 1, opMany: 1, opPresent: 5,
 }
 
 // op is one operation. The numbers mean what its kind makes of them; an operation that makes no sense where it
@@ -318,6 +319,8 @@ func (c *comparison) note(o op, result string) {
 		detail = fmt.Sprintf("[%s, %s) columns %b, limit %d, reverse %v, view %v", r.Start, r.End, o.columns(), o.limit(), o.reverse(), o.c%3 == 0)
 	case opInsert, opDelete:
 		detail = o.key()
+	case opPresent:
+		detail = fmt.Sprintf("%s", o.keys())
 	case opUpdate:
 		detail = fmt.Sprintf("%s column %d", o.key(), 1+o.b%2)
 	case opLock:
@@ -376,6 +379,12 @@ func (c *comparison) simple(o op, d *duel, s *side) string {
 		s.txn.ObserveRange(o.keyRange(), o.columns())
 	case opMany:
 		return o.many(s.txn)
+	case opPresent:
+		at, err := s.txn.FirstPresent(c.ctx, o.keys())
+		if err != nil {
+			return errorKind(err)
+		}
+		return fmt.Sprint(at)
 	case opView:
 		s.view = s.txn.View()
 	case opSave:
@@ -396,6 +405,19 @@ func (c *comparison) simple(o op, d *duel, s *side) string {
 		s.marks = s.marks[:n+1]
 	}
 	return "done"
+}
+
+// keys are some keys in ascending order: near each other or far apart, many or few, at first such as opMany writes,
+// and then one of those that other operations use.
+func (o op) keys() [][]byte {
+	rng := rand.New(rand.NewPCG(uint64(o.a), uint64(o.c)))
+	first := byte('a' + rng.IntN(keyCount))
+	step := 1 + rng.IntN(30)
+	var keys [][]byte
+	for i := rng.IntN(100); i < 100 && len(keys) < o.b%64; i += 1 + rng.IntN(step) {
+		keys = append(keys, fmt.Appendf(nil, "%c%02d", first, i))
+	}
+	return append(keys, []byte{first + 1})
 }
 
 // many does enough of one thing at once for stores to treat it in another way, on keys between the few.

@@ -19,6 +19,7 @@ type mutant struct {
 	begin   func(s kv.Store, ctx context.Context, o kv.TxnOptions) (kv.Txn, error)
 	get     func(t kv.Txn, r kv.Reader, ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error)
 	scan    func(t kv.Txn, r kv.Reader, ctx context.Context, k kv.KeyRange, o kv.ScanOptions) kv.Iterator
+	present func(t kv.Txn, ctx context.Context, keys [][]byte) (int, error)
 	view    func(t kv.Txn) kv.Reader
 	set     func(t kv.Txn, key, value []byte, cols kv.ColumnSet) error
 	del     func(t kv.Txn, key []byte) error
@@ -160,6 +161,23 @@ var mutants = map[string]mutant{
 			return r.Get(ctx, key, cols)
 		},
 		noticed: []string{"anomaly/absence of a key", "footprint/columns of a key", histories, compared},
+	},
+	"absent keys of many are not recorded": {
+		present: func(t kv.Txn, ctx context.Context, keys [][]byte) (at int, err error) {
+			silently(t, func() { at, err = t.FirstPresent(ctx, keys) })
+			return at, err
+		},
+		noticed: []string{"footprint/first present", compared},
+	},
+	"all of many keys are recorded": {
+		present: func(t kv.Txn, ctx context.Context, keys [][]byte) (at int, err error) {
+			for _, key := range keys {
+				t.Observe(key, kv.Existence)
+			}
+			return t.FirstPresent(ctx, keys)
+		},
+		noticed:   []string{"footprint/first present", compared},
+		tolerated: true,
 	},
 	"empty ranges are not recorded": {
 		scan: func(t kv.Txn, r kv.Reader, ctx context.Context, k kv.KeyRange, o kv.ScanOptions) kv.Iterator {
@@ -444,6 +462,13 @@ func (t *mutantTxn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]b
 
 func (t *mutantTxn) Scan(ctx context.Context, k kv.KeyRange, o kv.ScanOptions) kv.Iterator {
 	return t.reader(t.Txn).Scan(ctx, k, o)
+}
+
+func (t *mutantTxn) FirstPresent(ctx context.Context, keys [][]byte) (int, error) {
+	if t.mutant.present != nil {
+		return t.mutant.present(t.Txn, ctx, keys)
+	}
+	return t.Txn.FirstPresent(ctx, keys)
 }
 
 func (t *mutantTxn) View() kv.Reader {

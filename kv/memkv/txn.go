@@ -81,6 +81,17 @@ func (t *txn) View() kv.Reader {
 	return &view{txn: t, writes: t.writes.Copy()}
 }
 
+func (t *txn) FirstPresent(ctx context.Context, keys [][]byte) (int, error) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	for i, key := range keys {
+		if _, ok, err := t.get(ctx, t.writes, key, kv.Existence); ok || err != nil {
+			return i, err
+		}
+	}
+	return -1, nil
+}
+
 func (t *txn) Observe(key []byte, cols kv.ColumnSet) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()

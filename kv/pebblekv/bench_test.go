@@ -33,7 +33,7 @@ func benchStore(b *testing.B) *Store {
 
 func benchRaw(b *testing.B) *pebble.DB {
 	o := Options{Folder: benchFolder(b), Logger: quiet}.withDefaults()
-	engine := o.pebble(pebble.DefaultLogger, nil)
+	engine := o.pebble(pebble.DefaultLogger, nil, new(areas))
 	engine.Logger = engineLogger{&Store{options: o}}
 	defer engine.Cache.Unref()
 	db, err := pebble.Open(o.Folder, engine)

@@ -3,6 +3,8 @@ package pebblekv
 import (
 	"io"
 
+	"holdfast/kv/buffer"
+
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -31,8 +33,10 @@ type engine interface {
 
 // engineBatch is changes that are applied together. It is one goroutine's at a time.
 type engineBatch interface {
+	// set adds a pair of the engine's own.
 	set(key, value []byte)
-	remove(key []byte)
+	// write adds a transaction's write, whose key it encodes.
+	write(w *buffer.Write)
 	// add adds the changes of another batch.
 	add(other engineBatch) error
 	// syncWait waits until the batch, which has been applied, is on disk.
@@ -54,6 +58,7 @@ type engineSnapshot interface {
 type engineIterator interface {
 	First() bool
 	Last() bool
+	SeekGE(key []byte) bool
 	Next() bool
 	Prev() bool
 	Key() []byte

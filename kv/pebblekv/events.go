@@ -90,7 +90,8 @@ func (s *Store) events() *pebble.EventListener {
 				log.Error("kv: background error, will be tried again", "error", err)
 			}
 		},
-		FlushEnd: func(i pebble.FlushInfo) { watch.flushed(i.Err) },
+		FlushBegin: func(pebble.FlushInfo) { s.areas.flushBegins() },
+		FlushEnd:   func(i pebble.FlushInfo) { watch.flushed(i.Err) },
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			log.Error("kv: data corruption", "path", i.Path, "error", i.Details)
 		},

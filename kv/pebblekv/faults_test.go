@@ -39,7 +39,8 @@ func TestFaults(t *testing.T) {
 			"refresh/open iterators count", histories, compared,
 		}},
 		{"ignore existence reads", fault.Set{IgnoreExistenceReads: true}, []string{
-			"anomaly/absence of a key", "anomaly/delete and insert again", "footprint/columns of a key", compared,
+			"anomaly/absence of a key", "anomaly/delete and insert again", "footprint/columns of a key",
+			"footprint/first present", compared,
 		}},
 		{"publish before sync", fault.Set{PublishBeforeSync: true}, []string{
 			"durability/nothing shows before it is durable", "durability/crash keeps what was seen", "lock/released at sequencing",

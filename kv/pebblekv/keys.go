@@ -7,8 +7,8 @@ import (
 )
 
 // Clients may use any key. The store's own keys begin with the bytes 0 0. A client's key that is empty or begins
-// with 0 is stored with the bytes 0 1 before it, any other as it is. This keeps the order and costs nothing for the
-// keys that are in use, where a prefix for all would cost a copy of each.
+// with 0 is stored with the bytes 0 1 before it, any other as it is, which keeps the order. Keys of rows do begin with 0:
+// where many are written or sought, their stored form is made in memory that is there anyway.
 
 // versionKey holds the version of the last commit in the log.
 var versionKey = []byte{0, 0, 'v'}
@@ -22,9 +22,25 @@ func encodeKey(key []byte) []byte {
 		return key
 	}
 	out := make([]byte, 2+len(key))
-	out[1] = 1
-	copy(out[2:], key)
+	putEncoded(out, key)
 	return out
+}
+
+// encodedLen is the length of the stored form of a client's key.
+func encodedLen(key []byte) int {
+	if len(key) > 0 && key[0] != 0 {
+		return len(key)
+	}
+	return 2 + len(key)
+}
+
+// putEncoded writes the stored form of a client's key to dst, which has its length.
+func putEncoded(dst, key []byte) {
+	if len(dst) > len(key) {
+		dst[0], dst[1] = 0, 1
+		dst = dst[2:]
+	}
+	copy(dst, key)
 }
 
 // decodeKey is the inverse of encodeKey.

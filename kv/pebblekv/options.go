@@ -13,7 +13,6 @@
 package pebblekv
 
 import (
-	"bytes"
 	"log/slog"
 	"os"
 	"runtime"
@@ -159,7 +158,7 @@ func (o *Options) caps() kv.Caps {
 }
 
 // pebble returns Pebble's options. The caller owns a reference to the cache.
-func (o *Options) pebble(logger pebble.Logger, events *pebble.EventListener) *pebble.Options {
+func (o *Options) pebble(logger pebble.Logger, events *pebble.EventListener, areas *areas) *pebble.Options {
 	p := &pebble.Options{
 		FS: o.FS,
 		// Pebble takes the memory of memtables out of the cache's: without their share, a cache of the size of
@@ -186,7 +185,11 @@ func (o *Options) pebble(logger pebble.Logger, events *pebble.EventListener) *pe
 		},
 		EventListener: events,
 	}
-	p.Experimental.SpanPolicyFunc = splitLowKeys
+	// The rows that a memtable has of a busy area are one file, which can go down the levels without being rewritten
+	// if it overlaps nothing there. (Pebble rewrites several files that move together.) The other levels have
+	// Pebble's sizes.
+	p.TargetFileSizes = [7]int64{max(o.MemtableBytes, 2<<20), 4 << 20, 8 << 20, 16 << 20, 32 << 20, 64 << 20, 128 << 20}
+	p.Experimental.SpanPolicyFunc = areas.policy
 	// A filter of 10 bits for each key on all levels: most reads of absent keys are checks before an insert,
 	// which find nothing on any level.
 	for i := range p.Levels {
@@ -196,20 +199,3 @@ func (o *Options) pebble(logger pebble.Logger, events *pebble.EventListener) *pe
 	}
 	return p
 }
-
-// splitLowKeys makes every file end where the store's own keys do, and where clients' keys that begin with four zero
-// bytes do, which hold the schema. Each memtable has the version key, which is below all others: in one file with
-// rows, it would make the file's span reach from the start of the key space to them, and a load of ascending keys
-// would merge with all that it has written before, again and again.
-func splitLowKeys(start []byte) (policy pebble.SpanPolicy, end []byte, err error) {
-	switch {
-	case bytes.Compare(start, firstKey) < 0:
-		return policy, firstKey, nil
-	case bytes.Compare(start, endOfSchema) < 0:
-		return policy, endOfSchema, nil
-	}
-	return policy, nil, nil
-}
-
-// endOfSchema is above the stored form of keys that begin with four zero bytes.
-var endOfSchema = []byte{0, 1, 0, 0, 0, 1}

@@ -9,6 +9,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/buffer"
 	"holdfast/kv/conflict"
+	"holdfast/kv/internal/arena"
 	"holdfast/kv/internal/fault"
 	"holdfast/kv/internal/turns"
 )
@@ -256,6 +257,7 @@ func (s *Store) batchOf(g *group) engineBatch {
 		for _, t := range g.members {
 			if t.batch == nil {
 				addWrites(batch, t.writes.Current())
+				s.areas.add(t.writes.Current())
 				continue
 			}
 			if err := batch.add(t.batch); err != nil {
@@ -276,11 +278,7 @@ func (s *Store) batchOf(g *group) engineBatch {
 
 func addWrites(batch engineBatch, writes *buffer.Tree) {
 	writes.Scan(func(w buffer.Write) bool {
-		if w.Deleted {
-			batch.remove(encodeKey(w.Key))
-		} else {
-			batch.set(encodeKey(w.Key), w.Value)
-		}
+		batch.write(&w)
 		return true
 	})
 }
@@ -369,9 +367,10 @@ func (s *Store) prepare(t *txn) error {
 	writes := t.writes.Current()
 	if n := t.writes.Len(); s.recent.IsBulk(n) {
 		intervals := make([]conflict.Interval, 0, n)
+		var keys arena.Arena
 		writes.Scan(func(w buffer.Write) bool {
-			end := conflict.PointEnd(w.Key)
-			intervals = append(intervals, conflict.Interval{Start: end[:len(w.Key)], End: end, Columns: w.Columns})
+			start, end := conflict.PointIn(&keys, w.Key)
+			intervals = append(intervals, conflict.Interval{Start: start, End: end, Columns: w.Columns})
 			return true
 		})
 		t.bulk = s.recent.Bulk(intervals)
@@ -379,6 +378,7 @@ func (s *Store) prepare(t *txn) error {
 	if bytes := t.writes.Bytes(); bytes > s.options.limits.preparedBytes {
 		t.batch = s.engine.newBatch(int(bytes) + 64)
 		addWrites(t.batch, writes)
+		s.areas.add(writes)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"holdfast/kv"
+	"holdfast/kv/buffer"
 	"holdfast/kv/internal/simulate"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -165,7 +166,7 @@ func (e *simEngine) removeRange(lower, upper []byte) error {
 	b := &simBatch{engine: e}
 	for _, p := range e.newest().pairs {
 		if bytes.Compare(p.key, lower) >= 0 && bytes.Compare(p.key, upper) < 0 {
-			b.remove(p.key)
+			b.ops = append(b.ops, simOp{simPair: simPair{key: p.key}, remove: true})
 		}
 	}
 	err := e.apply(b)
@@ -203,8 +204,13 @@ func (b *simBatch) set(key, value []byte) {
 	b.ops = append(b.ops, simOp{simPair: simPair{memory[:len(key):len(key)], memory[len(key):]}})
 }
 
-func (b *simBatch) remove(key []byte) {
-	b.ops = append(b.ops, simOp{simPair: simPair{key: bytes.Clone(key)}, remove: true})
+func (b *simBatch) write(w *buffer.Write) {
+	key := encodeKey(w.Key)
+	if w.Deleted {
+		b.ops = append(b.ops, simOp{simPair: simPair{key: bytes.Clone(key)}, remove: true})
+		return
+	}
+	b.set(key, w.Value)
 }
 
 func (b *simBatch) add(other engineBatch) error {
@@ -307,6 +313,10 @@ func (it *simIterator) Prev() bool                   { return it.move(it.at - 1)
 func (it *simIterator) Key() []byte                  { return it.key }
 func (it *simIterator) ValueAndErr() ([]byte, error) { return it.value, nil }
 func (it *simIterator) Error() error                 { return nil }
+
+func (it *simIterator) SeekGE(key []byte) bool {
+	return it.move(sort.Search(len(it.pairs), func(i int) bool { return bytes.Compare(it.pairs[i].key, key) >= 0 }))
+}
 
 func (it *simIterator) Close() error {
 	if it.closed {

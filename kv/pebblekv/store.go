@@ -29,6 +29,7 @@ type Store struct {
 	recent  *conflict.Recent
 	locks   *locks.Table
 	states  snapshots
+	areas   areas
 
 	commits  commitQueue
 	guards   guards
@@ -69,6 +70,7 @@ func newStore(o Options) *Store {
 	s := &Store{
 		options: o,
 		turns:   o.turns,
+		areas:   areas{busy: o.MemtableBytes / busyShare},
 		recent:  conflict.NewRecent(o.RecentKeys),
 		locks:   locks.New(o.turns),
 		groups:  make(chan *group, o.limits.groupsInFlight),

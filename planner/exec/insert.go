@@ -1,8 +1,9 @@
 package exec
 
 import (
+	"slices"
+
 	"holdfast/kv"
-	"holdfast/planner/exec/rowio"
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
@@ -22,6 +23,7 @@ type insertOp struct {
 
 	rows     *types.Batch // the new rows by the column
 	row      []types.Datum
+	keys     rowKeys // of the batch at hand
 	affected int64
 	done     bool
 	emitted  int
@@ -156,44 +158,46 @@ func (o *insertOp) insertBatch(ctx *Ctx, in *types.Batch) error {
 	if o.conflict != nil {
 		return o.conflict.insert(ctx, o, in)
 	}
-	numbered := o.writer.codec.KeyColumns() == nil
-	var number uint64
-	if numbered {
-		var err error
-		if number, err = ctx.RowNumbers(ctx, in.N); err != nil {
-			return ctx.Error(err)
-		}
+	if err := o.rowKeys(ctx, in); err != nil {
+		return err
 	}
-	rowKeys := make([]string, in.N)
-	var buf []byte
-	for k := 0; k < in.N; k++ {
-		o.load(position(in.Rows, k))
-		if numbered {
-			buf = rowio.AppendRowNumber(buf[:0], number+uint64(k))
-		} else {
-			buf = o.writer.codec.AppendRowKey(buf[:0], o.row)
-		}
-		rowKeys[k] = string(buf)
-	}
+	w := o.writer
 	if o.affected < lockedRows {
 		var keys [][]byte
-		for k := 0; k < in.N; k++ {
+		if w.codec.KeyColumns() != nil {
+			keys = slices.Clone(o.keys.keys)
+		}
+		for k := 0; k < in.N && len(w.indexes) > 0; k++ {
 			o.load(position(in.Rows, k))
 			var err error
-			if keys, err = o.writer.lockKeys(ctx, keys, o.row, rowKeys[k]); err != nil {
+			if keys, err = w.lockEntries(ctx, keys, o.row, o.keys.rows[k]); err != nil {
 				return err
 			}
 		}
-		if err := o.writer.lock(ctx, keys, kv.LockUpdate); err != nil {
+		if err := w.lock(ctx, keys, kv.LockUpdate); err != nil {
+			return err
+		}
+	}
+	absent := w.codec.KeyColumns() == nil
+	if !absent {
+		var err error
+		if absent, err = w.allAbsent(ctx, o.keys.keys); err != nil {
 			return err
 		}
 	}
 	for k := 0; k < in.N; k++ {
 		o.load(position(in.Rows, k))
-		if err := o.writer.put(ctx, o.row, rowKeys[k]); err != nil {
+		key, rowKey := o.keys.keys[k], o.keys.rows[k]
+		if !absent {
+			if err := w.checkAbsent(ctx, o.row, key); err != nil {
+				return err
+			}
+		}
+		if err := w.putAbsent(ctx, o.row, key, rowKey); err != nil {
 			return err
 		}
 	}
+	o.keys.forget()
 	o.affected += int64(in.N)
 	return o.returned.add(ctx, in, in.Rows, o.rows.Cols)
 }

@@ -40,6 +40,8 @@ type rowWriter struct {
 	newKey []byte
 	oldVal []byte
 	newVal []byte
+	kept   slab     // keys and values that were given to the transaction
+	sorted [][]byte // memory of allAbsent
 
 	changes     *Transition // nil: there are no rules
 	rows, bytes int64       // change of the table's size
@@ -87,7 +89,7 @@ func (b *Builder) rowWriter(t *Target) (*rowWriter, error) {
 
 // open begins an execution. Where there are rules, what is changed becomes part of changes.
 func (w *rowWriter) open(rules []*Rule, changes *Changes) {
-	w.rows, w.bytes, w.changes = 0, 0, nil
+	w.rows, w.bytes, w.changes, w.kept = 0, 0, nil, slab{} // close is not called after an error
 	if len(rules) > 0 {
 		w.changes = changes.add(w.table, w.target.Keep)
 	}
@@ -95,7 +97,7 @@ func (w *rowWriter) open(rules []*Rule, changes *Changes) {
 
 // close ends the execution: the row counts go to whoever keeps them.
 func (w *rowWriter) close(ctx *Ctx) {
-	w.changes = nil
+	w.changes, w.kept = nil, slab{}
 	if ctx.Changed != nil && (w.rows != 0 || w.bytes != 0) {
 		ctx.Changed(w.table.OID, w.rows, w.bytes)
 	}
@@ -236,6 +238,11 @@ func (w *rowWriter) lockKeys(ctx *Ctx, keys [][]byte, row []types.Datum, rowKey 
 	if w.codec.KeyColumns() != nil {
 		keys = append(keys, w.key(rowKey))
 	}
+	return w.lockEntries(ctx, keys, row, rowKey)
+}
+
+// lockEntries are the keys of unique indexes that an insertion of a row must hold.
+func (w *rowWriter) lockEntries(ctx *Ctx, keys [][]byte, row []types.Datum, rowKey string) ([][]byte, error) {
 	for i, x := range w.indexes {
 		if !x.Index.Unique {
 			continue
@@ -268,13 +275,28 @@ func (w *rowWriter) lock(ctx *Ctx, keys [][]byte, mode kv.LockMode) error {
 func (w *rowWriter) put(ctx *Ctx, row []types.Datum, rowKey string) error {
 	key := w.key(rowKey)
 	if w.codec.KeyColumns() != nil {
-		if _, ok, err := ctx.Txn.Get(ctx, key, kv.Existence); err != nil {
-			return ctx.Error(err)
-		} else if ok {
-			return w.duplicate(ctx, w.table.PrimaryKey(), row, nil)
+		if err := w.checkAbsent(ctx, row, key); err != nil {
+			return err
 		}
 	}
-	value := w.codec.AppendValue(nil, row)
+	return w.putAbsent(ctx, row, key, rowKey)
+}
+
+// checkAbsent fails if a row with the key is there already.
+func (w *rowWriter) checkAbsent(ctx *Ctx, row []types.Datum, key []byte) error {
+	_, ok, err := ctx.Txn.Get(ctx, key, kv.Existence)
+	if err != nil {
+		return ctx.Error(err)
+	}
+	if ok {
+		return w.duplicate(ctx, w.table.PrimaryKey(), row, nil)
+	}
+	return nil
+}
+
+// putAbsent is put for a row whose key is known not to be there.
+func (w *rowWriter) putAbsent(ctx *Ctx, row []types.Datum, key []byte, rowKey string) error {
+	value := w.kept.keep(w.codec.AppendValue(w.kept.room(w.codec.ValueBytes(row)), row))
 	if err := ctx.Txn.Set(key, value, kv.AllColumns); err != nil {
 		return err
 	}

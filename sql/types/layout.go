@@ -100,6 +100,28 @@ func (l *Layout) Encode(dst []byte, row []Datum) []byte {
 	return l.encode(dst, func(c int) Datum { return row[c] })
 }
 
+// SizeOf is about how long the encoding of a row is, in bytes. It is never less if the row has no other values of variable
+// width than strings.
+func (l *Layout) SizeOf(row []Datum) int {
+	const varintBytes, decimalBytes = 3, 24
+	n := len(l.cols)
+	end := l.ends[n]
+	size := 1 + varintBytes + (n+7)/8 + end.fixed + 4*end.variable
+	for c, p := range l.at {
+		if p.width != 0 || l.cols[c].Dropped {
+			continue
+		}
+		switch row[c].rep {
+		case RepNull:
+		case RepString:
+			size += len(row[c].Str())
+		default:
+			size += decimalBytes
+		}
+	}
+	return size
+}
+
 // EncodeVecs is Encode for row i of vectors, one for each physical column; nil for NULL.
 func (l *Layout) EncodeVecs(dst []byte, cols []*Vec, i int) []byte {
 	return l.encode(dst, func(c int) Datum {

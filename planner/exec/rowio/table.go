@@ -102,6 +102,9 @@ func (c *TableCodec) AppendKey(dst []byte, rowKey string) []byte {
 // RowKey is the row key in the kv key of a row.
 func (c *TableCodec) RowKey(key []byte) []byte { return key[len(c.prefix):] }
 
+// ValueBytes is about how long the value of a row is, in bytes, and mostly not less.
+func (c *TableCodec) ValueBytes(row []types.Datum) int { return c.layout.SizeOf(row) }
+
 // AppendValue appends the value of a row, given by attribute number - 1; dropped columns are ignored.
 func (c *TableCodec) AppendValue(dst []byte, row []types.Datum) []byte {
 	return c.layout.Encode(dst, row)
