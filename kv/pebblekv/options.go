@@ -57,10 +57,19 @@ type Options struct {
 	// Beyond the bound, neighbouring keys become ranges. Default: 16384.
 	FootprintReads int
 
-	// MaxTxnBytes bounds the buffered writes of one transaction, in bytes of keys and values and 16 for each
-	// write. Twice as much is needed at commit. A single value may have half of it. Default and maximum: 2 GiB, what Pebble takes
-	// in one batch with room to spare.
+	// MaxTxnBytes bounds the writes of one transaction, in bytes of keys and values and 16 for each write. A write of
+	// a key that has been written to a temporary file already counts again. A single value may have half of
+	// it, up to 1 GiB. While the transaction is being committed, the disk needs room for twice as much. Default: 64 GiB.
 	MaxTxnBytes int64
+
+	// SpillBytes is how much of the writes of one transaction is kept in memory, counted like MaxTxnBytes. Beyond it
+	// they go to temporary files in Folder. The memory itself is about three times that, since views of the
+	// transaction may still refer to what has just been written to a file. Default: 32 MiB.
+	SpillBytes int64
+
+	// ingestBytes is from how many spilled bytes on a commit is made of files that become part of the store, instead
+	// of one batch that goes through its log. Default: SpillBytes.
+	ingestBytes int64
 
 	// CloseGrace is how long Close waits for open iterators to be closed, after which they are abandoned
 	// with the memory they hold. Default: 5 s.
@@ -91,8 +100,10 @@ const (
 	maxCache   = 128 << 20
 	cacheShare = 16 // one part of so many of the machine's memory
 
-	maxKeyBytes = 64 << 10
-	maxTxnBytes = 2 << 30
+	maxKeyBytes   = 64 << 10
+	maxTxnBytes   = 64 << 30
+	maxValueBytes = 1 << 30
+	spillBytes    = 32 << 20
 )
 
 func (o Options) withDefaults() Options {
@@ -108,8 +119,16 @@ func (o Options) withDefaults() Options {
 	if o.FootprintReads == 0 {
 		o.FootprintReads = conflict.DefaultReads
 	}
-	if o.MaxTxnBytes == 0 || o.MaxTxnBytes > maxTxnBytes {
+	if o.MaxTxnBytes == 0 {
 		o.MaxTxnBytes = maxTxnBytes
+	}
+	if o.SpillBytes == 0 {
+		o.SpillBytes = spillBytes
+	}
+	// What is not spilled is committed as one batch, which Pebble limits to 4 GiB.
+	o.SpillBytes = min(o.SpillBytes, 1<<30)
+	if o.ingestBytes == 0 {
+		o.ingestBytes = o.SpillBytes
 	}
 	if o.CloseGrace == 0 {
 		o.CloseGrace = 5 * time.Second
@@ -146,7 +165,7 @@ func memoryBytes() int64 {
 
 // caps are the store's limits.
 func (o *Options) caps() kv.Caps {
-	return kv.Caps{KeyBytes: maxKeyBytes, ValueBytes: int(o.MaxTxnBytes / 2), TxnBytes: o.MaxTxnBytes}
+	return kv.Caps{KeyBytes: maxKeyBytes, ValueBytes: int(min(o.MaxTxnBytes/2, maxValueBytes)), TxnBytes: o.MaxTxnBytes}
 }
 
 // engine returns Pebble's options. The caller owns a reference to the cache.

@@ -1,6 +1,7 @@
 package pebblekv
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -83,8 +84,8 @@ func (q *commitQueue) take(group []*txn) []*txn {
 	for {
 		q.mu.Lock()
 		n, bytes := 0, int64(0)
-		for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].writes.Bytes() <= maxGroupBytes) {
-			bytes += q.waiting[n].writes.Bytes()
+		for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].commitBytes() <= maxGroupBytes) {
+			bytes += q.waiting[n].commitBytes()
 			n++
 		}
 		group = append(group, q.waiting[:n]...)
@@ -187,9 +188,17 @@ func (s *Store) sequence(waiting []*txn) *group {
 	}
 	s.options.Fault.At(fault.StepValidated)
 
-	g.batch = s.batchOf(g)
-	if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
-		s.fail(fmt.Errorf("applying a batch: %w", err))
+	if t := g.members[0]; t.tables != nil {
+		if err := s.ingest(t); err != nil {
+			t.err = err
+			g.members = g.members[:0]
+			s.refuseCommit(t, err)
+		}
+	} else {
+		g.batch = s.batchOf(g)
+		if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
+			s.fail(fmt.Errorf("applying a batch: %w", err))
+		}
 	}
 	if s.failure.Load() != nil {
 		for _, t := range g.members {
@@ -224,7 +233,7 @@ func (s *Store) validate(t *txn) error {
 
 // index puts the writes of t into the index of recent writes and returns how many single keys that were.
 func (s *Store) index(t *txn) int {
-	if t.bulk != nil {
+	if t.bulk != nil || t.spilled.any() {
 		s.recent.AddRun(t.bulk, t.version)
 		return 0
 	}
@@ -243,7 +252,7 @@ func (s *Store) batchOf(g *group) *pebble.Batch {
 	} else {
 		bytes := int64(0)
 		for _, t := range g.members {
-			bytes += t.writes.Bytes()
+			bytes += t.commitBytes()
 		}
 		batch = s.db.NewBatchWithSize(int(bytes) + 64)
 		for _, t := range g.members {
@@ -259,27 +268,34 @@ func (s *Store) batchOf(g *group) *pebble.Batch {
 		}
 	}
 	for _, t := range g.members {
-		s.counts.bytes.Add(uint64(t.writes.Bytes()))
-		s.counts.writes.Add(uint64(t.writes.Len()))
+		s.counts.bytes.Add(uint64(t.commitBytes()))
+		s.counts.writes.Add(uint64(t.writes.Len() + t.spilled.len()))
 	}
+	s.addVersion(batch)
+	return batch
+}
+
+// addVersion adds the version of the last commit to its batch.
+func (s *Store) addVersion(batch *pebble.Batch) {
 	var version [8]byte
 	binary.BigEndian.PutUint64(version[:], uint64(s.version))
 	if err := batch.Set(versionKey, version[:], nil); err != nil {
 		s.fail(fmt.Errorf("collecting a batch: %w", err))
 	}
-	return batch
 }
 
 func addWrites(batch *pebble.Batch, writes *buffer.Tree) {
 	writes.Scan(func(w buffer.Write) bool {
-		// Neither fails on a batch without index.
-		if w.Deleted {
-			_ = batch.Delete(encodeKey(w.Key), nil)
-		} else {
-			_ = batch.Set(encodeKey(w.Key), w.Value, nil)
-		}
+		_ = addWrite(batch, w) // returns nil always on a batch without index
 		return true
 	})
+}
+
+func addWrite(batch *pebble.Batch, w buffer.Write) error {
+	if w.Deleted {
+		return batch.Delete(encodeKey(w.Key), nil)
+	}
+	return batch.Set(encodeKey(w.Key), w.Value, nil)
 }
 
 // releaseLocks frees the row locks of a group, whose results can now be read by whoever refreshes.
@@ -312,8 +328,10 @@ func (s *Store) refuseCommit(t *txn, err error) {
 func (s *Store) runPublisher() {
 	defer s.done.Done()
 	for g := range s.groups {
-		if err := g.batch.SyncWait(); err != nil {
-			s.fail(fmt.Errorf("writing the log: %w", err))
+		if g.batch != nil { // what has been ingested is on disk
+			if err := g.batch.SyncWait(); err != nil {
+				s.fail(fmt.Errorf("writing the log: %w", err))
+			}
 		}
 		if s.failure.Load() != nil {
 			close(g.snap.synced)
@@ -335,7 +353,9 @@ func (s *Store) runPublisher() {
 			s.answer(g)
 		}
 		s.options.Fault.At(fault.StepAnswered)
-		_ = g.batch.Close() // returns nil always
+		if g.batch != nil {
+			_ = g.batch.Close() // returns nil always
+		}
 	}
 }
 
@@ -345,17 +365,29 @@ func (s *Store) answer(g *group) {
 	}
 }
 
+// validateEarly validates a large footprint up to the present.
+func (s *Store) validateEarly(t *txn) error {
+	if t.reads.Len() <= 64 || s.options.Fault.SkipValidation {
+		return nil
+	}
+	newest := s.states.newestVersion()
+	if err := t.reads.Check(s.recent, t.validatedTo); err != nil {
+		s.counts.conflicts.Add(1)
+		return err
+	}
+	t.validatedTo = max(t.validatedTo, newest)
+	return nil
+}
+
 // prepare does what can be done for the commit of t outside the sequencer: the validation of a large footprint
 // up to the present, and the batch and index entries of many writes.
-func (s *Store) prepare(t *txn) error {
+func (s *Store) prepare(ctx context.Context, t *txn) error {
 	t.validatedTo = t.snap.version
-	if t.reads.Len() > 64 && !s.options.Fault.SkipValidation {
-		newest := s.states.newestVersion()
-		if err := t.reads.Check(s.recent, t.validatedTo); err != nil {
-			s.counts.conflicts.Add(1)
-			return err
-		}
-		t.validatedTo = max(t.validatedTo, newest)
+	if err := s.validateEarly(t); err != nil {
+		return err
+	}
+	if t.spilled.any() {
+		return s.prepareSpilled(ctx, t)
 	}
 	writes := t.writes.Current()
 	if n := t.writes.Len(); s.recent.IsBulk(n) {

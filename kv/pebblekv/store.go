@@ -13,8 +13,10 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/conflict"
 	"holdfast/kv/locks"
+	"holdfast/kv/spill"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
 // Store is a kv.Store on Pebble.
@@ -25,6 +27,8 @@ type Store struct {
 	options Options
 	db      *pebble.DB
 	lock    *pebble.Lock
+	folder  *spill.Folder // of temporary files
+	tables  sstable.WriterOptions
 	recent  *conflict.Recent
 	locks   *locks.Table
 	states  snapshots
@@ -71,10 +75,15 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.folder, err = spill.OpenFolder(o.FS, o.FS.PathJoin(folder, spillFolder)); err != nil {
+		s.lock.Close()
+		return nil, err
+	}
 	fewArenas()
 	engine := o.engine(engineLogger{s}, s.events())
 	defer engine.Cache.Unref()
 	engine.Lock = s.lock
+	engine.EnsureDefaults()
 	s.db, err = pebble.Open(folder, engine)
 	if err != nil {
 		s.lock.Close()
@@ -83,6 +92,7 @@ func Open(o Options) (*Store, error) {
 		}
 		return nil, err
 	}
+	s.tables = engine.MakeWriterOptions(0, s.db.TableFormat())
 	if s.version, err = s.readVersion(); err != nil {
 		return nil, errors.Join(err, s.db.Close(), s.lock.Close())
 	}
@@ -171,7 +181,7 @@ func (s *Store) Close() error {
 		time.Sleep(time.Millisecond)
 	}
 	abandoned := s.states.abandon()
-	err := errors.Join(s.closeEngine(), s.lock.Close())
+	err := errors.Join(s.closeEngine(abandoned), s.lock.Close())
 	switch {
 	case s.failure.Load() != nil:
 		return nil // it has been reported, and has consequences for closing
@@ -182,12 +192,12 @@ func (s *Store) Close() error {
 	return err
 }
 
-// closeEngine closes Pebble, which may panic after a failure.
-func (s *Store) closeEngine() (err error) {
-	if s.failure.Load() != nil {
+// closeEngine closes Pebble, which may panic after a failure, and when an iterator over files is still open.
+func (s *Store) closeEngine(abandoned bool) (err error) {
+	if abandoned || s.failure.Load() != nil {
 		defer func() {
 			if p := recover(); p != nil {
-				err = fmt.Errorf("kv: closing after a failure: %v", p)
+				err = fmt.Errorf("kv: closing after a failure or with open iterators: %v", p)
 			}
 		}()
 	}
