@@ -71,6 +71,11 @@ type Options struct {
 	// of one batch that goes through its log. Default: SpillBytes.
 	ingestBytes int64
 
+	// TxnLocks bounds the row locks of one transaction, of about 60 bytes each. Beyond it, keys that nobody else has
+	// locked or waits for are not locked: others do not wait for the transaction then, and it is refused at commit if
+	// one of them has written such a key. Default: 524288.
+	TxnLocks int
+
 	// CloseGrace is how long Close waits for open iterators to be closed, after which they are abandoned
 	// with the memory they hold. Default: 5 s.
 	CloseGrace time.Duration
@@ -104,6 +109,7 @@ const (
 	maxTxnBytes   = 64 << 30
 	maxValueBytes = 1 << 30
 	spillBytes    = 32 << 20
+	txnLocks      = 512 << 10
 )
 
 func (o Options) withDefaults() Options {
@@ -124,6 +130,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SpillBytes == 0 {
 		o.SpillBytes = spillBytes
+	}
+	if o.TxnLocks == 0 {
+		o.TxnLocks = txnLocks
 	}
 	// What is not spilled is committed as one batch, which Pebble limits to 4 GiB.
 	o.SpillBytes = min(o.SpillBytes, 1<<30)

@@ -247,6 +247,10 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 	}
 	s := t.store
 	for _, key := range keys {
+		if t.owner.Held() >= s.options.TxnLocks && !s.locks.Contended(&t.owner, key, m) {
+			t.Observe(key, m.Protects())
+			continue
+		}
 		if err := t.acquire(ctx, key, m, w); err != nil {
 			return err
 		}

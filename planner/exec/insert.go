@@ -125,6 +125,9 @@ func (o *insertOp) run(ctx *Ctx) error {
 		if err := o.insertBatch(ctx, b); err != nil {
 			return err
 		}
+		if err := o.changes.settle(ctx); err != nil {
+			return err
+		}
 	}
 	o.writer.close(ctx)
 	changes := o.changes
