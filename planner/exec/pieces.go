@@ -14,8 +14,9 @@ import (
 // They do not begin with that. With all rows at hand, rows are locked before anything is computed, so that a statement
 // that has to start over has done little; and the keys of all rows are judged at once.
 
-// wholeBytes is how many bytes of rows a statement changes as a whole, 0: any number.
-func wholeBytes(ctx *Ctx) int64 { return 4 * ctx.WorkMem }
+// wholeBytes is how many bytes of rows a statement changes as a whole, 0: any number. Old and new images of them take
+// some three times that in addition.
+func wholeBytes(ctx *Ctx) int64 { return (ctx.WorkMem + 3) / 4 }
 
 // readWhole reads a source into a buffer. It reports false if there may be more than is changed as a whole.
 func readWhole(ctx *Ctx, source Operator, into *RowBuffer) (all bool, err error) {

@@ -4,8 +4,8 @@ import (
 	"holdfast/sql/types"
 )
 
-// TransitionRows are rows of a transition: the newest in memory, and beyond work_mem the others in a temporary file. Rows are
-// only added, and read from the beginning any number of times.
+// TransitionRows are rows of a transition: the newest in memory, up to a quarter of work_mem, and the others in a
+// temporary file. Rows are only added, and read from the beginning any number of times.
 type TransitionRows struct {
 	recent *RowBuffer
 	file   *rowFile // rows before the recent ones; nil if there are none
@@ -26,9 +26,9 @@ func (r *TransitionRows) AppendDatums(row []types.Datum) {
 	r.n++
 }
 
-// settle moves the rows in memory to the file if they are more than work_mem. Whoever adds rows calls it now and then.
+// settle moves the rows in memory to the file if they are too many. Whoever adds rows calls it now and then.
 func (r *TransitionRows) settle(ctx *Ctx) error {
-	if r == nil || ctx.WorkMem == 0 || r.recent.Bytes() <= ctx.WorkMem {
+	if r == nil || ctx.WorkMem == 0 || r.recent.Bytes() <= ctx.WorkMem/4 {
 		return nil
 	}
 	if r.file == nil {
@@ -87,7 +87,7 @@ func (r *transitionReader) next(max int) (*types.Batch, error) {
 	return b, nil
 }
 
-// settle is what operators that change rows call after each of their pieces: it keeps the changes within work_mem.
+// settle is what operators that change rows call after each of their pieces: it bounds what is in memory.
 func (c Changes) settle(ctx *Ctx) error {
 	for _, t := range c {
 		if err := t.Old.settle(ctx); err != nil {
