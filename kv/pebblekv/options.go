@@ -62,13 +62,13 @@ type Options struct {
 	// it, up to 1 GiB. While the transaction is being committed, the disk needs room for twice as much. Default: 64 GiB.
 	MaxTxnBytes int64
 
-	// SpillBytes is how much of the writes of one transaction is kept in memory, counted like MaxTxnBytes. Beyond it
-	// they go to temporary files in Folder. The memory itself is about three times that, since views of the
-	// transaction may still refer to what has just been written to a file. Default: 32 MiB.
+	// SpillBytes is how much memory the writes of one transaction take, about. Beyond it they go to temporary files in
+	// Folder. It may be twice as much for a while, since views of the transaction refer to what has been written
+	// to a file already. Default: 64 MiB, at most 1 GiB.
 	SpillBytes int64
 
-	// ingestBytes is from how many spilled bytes on a commit is made of files that become part of the store, instead
-	// of one batch that goes through its log. Default: SpillBytes.
+	// ingestBytes is from how many bytes on, counted like MaxTxnBytes, spilled writes are committed as tables that become part
+	// of the store, instead of one batch that goes through its log. Default: a quarter of SpillBytes.
 	ingestBytes int64
 
 	// TxnLocks bounds the row locks of one transaction, of about 60 bytes each. Beyond it, keys that nobody else has
@@ -108,7 +108,7 @@ const (
 	maxKeyBytes   = 64 << 10
 	maxTxnBytes   = 64 << 30
 	maxValueBytes = 1 << 30
-	spillBytes    = 32 << 20
+	spillBytes    = 64 << 20
 	txnLocks      = 512 << 10
 )
 
@@ -137,7 +137,7 @@ func (o Options) withDefaults() Options {
 	// What is not spilled is committed as one batch, which Pebble limits to 4 GiB.
 	o.SpillBytes = min(o.SpillBytes, 1<<30)
 	if o.ingestBytes == 0 {
-		o.ingestBytes = o.SpillBytes
+		o.ingestBytes = o.SpillBytes / 4
 	}
 	if o.CloseGrace == 0 {
 		o.CloseGrace = 5 * time.Second

@@ -17,6 +17,10 @@ const spillFolder = "spill"
 // so that their number must not grow with the size of a transaction; each merge writes everything once more.
 const mergeRuns = 16
 
+// writeMemory is what a write takes in memory beyond the bytes that it counts: its place in the tree, and the rounding of what
+// is allocated for key and value.
+const writeMemory = 112
+
 // spilled is the writes of a transaction that are in temporary files.
 //
 // Runs are never changed, so that a mark or a view is a slice of them. They are closed when the transaction ends: a view

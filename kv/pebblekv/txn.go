@@ -228,7 +228,7 @@ func (t *txn) put(w buffer.Write) error {
 	if left := limit - t.spilled.bytes(); left <= 0 || !t.writes.Put(w, left) {
 		return fmt.Errorf("%w: the writes of a transaction are limited to %d bytes", kv.ErrTooLarge, limit)
 	}
-	if t.writes.Bytes() > t.store.options.SpillBytes {
+	if t.writes.Bytes()+int64(t.writes.Len())*writeMemory > t.store.options.SpillBytes {
 		return t.spill()
 	}
 	return nil
