@@ -27,7 +27,7 @@ const piecesTables = `
 	CREATE ASSERTION few CHECK (NOT EXISTS (SELECT 1 FROM t JOIN p USING (a) WHERE t.v < -p.n));`
 
 func piecesFill(rows int) string {
-	return fmt.Sprintf(`INSERT INTO t SELECT g, g, g %% %d, g < %[1]d, g %% 100, repeat('x', 40) FROM generate_series(0, %d) g;
+	return fmt.Sprintf(`INSERT INTO t SELECT g, g, g %% %d, g >= %[1]d, g %% 100, repeat('x', 40) FROM generate_series(0, %d) g;
 	INSERT INTO s SELECT g, g * 3 FROM generate_series(0, %[2]d) g; INSERT INTO s SELECT id, w + 1 FROM s;`, rows/2, rows-1)
 }
 

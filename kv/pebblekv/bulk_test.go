@@ -526,3 +526,75 @@ func TestBulkWaitsForTheLog(t *testing.T) {
 		t.Error("a commit made of tables survives one before it")
 	}
 }
+
+// TestOwnReads: a transaction that has inserted far more keys than a footprint holds conflicts with the same keys of others,
+// and not with keys between its own.
+func TestOwnReads(t *testing.T) {
+	const keys = 3000
+	key := func(i int) []byte { return fmt.Appendf(nil, "key/%05d", i) }
+	insert := func(txn kv.Txn, from, to int) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			k := key(2 * (i * 7 % keys))
+			if _, ok, err := txn.Get(ctx, k, kv.Existence); err != nil || ok {
+				t.Fatal(ok, err)
+			}
+			if err := txn.Set(k, make([]byte, 50), kv.AllColumns); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, spills := range []bool{false, true} {
+		for _, c := range []struct {
+			name     string
+			other    int  // the key that somebody else inserts meanwhile
+			undo     bool // the inserts
+			retract  bool // the inserts and their reads
+			refresh  bool
+			conflict bool
+		}{
+			{name: "a key between", other: 2*keys/2 + 1},
+			{name: "a key between, refreshed", other: 2*keys/2 + 1, refresh: true},
+			{name: "an own key", other: 2 * keys / 2, conflict: true},
+			{name: "an own key, refreshed", other: 2 * keys / 2, refresh: true, conflict: true},
+			{name: "a key that was read and is not written", other: 2 * keys / 2, undo: true, conflict: true},
+			{name: "a key that counts as not read", other: 2 * keys / 2, retract: true},
+		} {
+			t.Run(fmt.Sprintf("%s, spills %v", c.name, spills), func(t *testing.T) {
+				o := testOptions(vfs.NewMem())
+				o.FootprintReads = 200
+				if spills {
+					o.SpillBytes = 20 << 10
+				}
+				s := mustOpen(t, o)
+				txn := mustBegin(t, s, kv.TxnOptions{})
+				if err := txn.Set([]byte("result"), nil, kv.AllColumns); err != nil {
+					t.Fatal(err)
+				}
+				mark := txn.Savepoint()
+				insert(txn, 0, keys/2)
+				if !c.undo && !c.retract {
+					txn.Savepoint()
+				}
+				insert(txn, keys/2, keys)
+				if c.undo {
+					txn.RollbackTo(mark)
+				}
+				if c.retract {
+					txn.Retract(mark)
+				}
+				put(t, s, string(key(c.other))+"=other")
+				var err error
+				if c.refresh {
+					err = txn.Refresh(ctx)
+				}
+				if err == nil {
+					_, err = txn.Commit(ctx)
+				}
+				if conflict := errors.Is(err, kv.ErrConflict); conflict != c.conflict || err != nil && !conflict {
+					t.Errorf("commit: %v", err)
+				}
+			})
+		}
+	}
+}

@@ -228,7 +228,10 @@ func (s *Store) validate(t *txn) error {
 	if s.options.Fault.SkipValidation {
 		return nil
 	}
-	return t.reads.CheckLocked(s.recent, t.validatedTo)
+	if err := t.reads.CheckLocked(s.recent, t.validatedTo); err != nil {
+		return err
+	}
+	return t.checkOwn(t.validatedTo, true)
 }
 
 // index puts the writes of t into the index of recent writes and returns how many single keys that were.
@@ -367,11 +370,15 @@ func (s *Store) answer(g *group) {
 
 // validateEarly validates a large footprint up to the present.
 func (s *Store) validateEarly(t *txn) error {
-	if t.reads.Len() <= 64 || s.options.Fault.SkipValidation {
+	if t.reads.Len() <= 64 && !t.ownReads || s.options.Fault.SkipValidation {
 		return nil
 	}
 	newest := s.states.newestVersion()
-	if err := t.reads.Check(s.recent, t.validatedTo); err != nil {
+	err := t.reads.Check(s.recent, t.validatedTo)
+	if err == nil {
+		err = t.checkOwn(t.validatedTo, false)
+	}
+	if err != nil {
 		s.counts.conflicts.Add(1)
 		return err
 	}

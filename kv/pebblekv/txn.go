@@ -42,6 +42,9 @@ type txn struct {
 
 	mu        sync.Mutex
 	reads     conflict.Footprint
+	ownReads  bool         // the existence of what is written has been read: see ownreads.go
+	keepOwn   bool         // the footprint must keep such reads
+	marked    spill.Writes // those before the latest mark
 	values    arena.Arena
 	iterators *iterator // the first open one that has been moved
 	abandoned bool      // the store is closed, and the memory of its iterators is lost
@@ -228,6 +231,7 @@ func (t *txn) put(w buffer.Write) error {
 	if left := limit - t.spilled.bytes(); left <= 0 || !t.writes.Put(w, left) {
 		return fmt.Errorf("%w: the writes of a transaction are limited to %d bytes", kv.ErrTooLarge, limit)
 	}
+	t.coverOwn()
 	if t.writes.Bytes()+int64(t.writes.Len())*writeMemory > t.store.options.SpillBytes {
 		return t.spill()
 	}
@@ -346,6 +350,9 @@ func (t *txn) validate() error {
 	if err := t.reads.Check(t.store.recent, t.snap.version); err != nil {
 		return err
 	}
+	if err := t.checkOwn(t.snap.version, false); err != nil {
+		return err
+	}
 	if t.iterators == nil || t.store.options.Fault.IgnoreRangeReads {
 		return nil
 	}
@@ -386,19 +393,32 @@ func (t *txn) waitDurable(ctx context.Context) error {
 func (t *txn) Savepoint() kv.Mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.marked = t.frozen()
 	return &mark{writes: t.writes.Save(), runs: t.spilled.runs, reads: t.reads.Mark()}
 }
 
 // RollbackTo implements kv.Txn.
-func (t *txn) RollbackTo(m kv.Mark) { t.restore(m.(*mark)) }
+func (t *txn) RollbackTo(m kv.Mark) {
+	undone := t.current()
+	t.restore(m.(*mark))
+	if t.reads.Covered != nil {
+		t.uncover(undone)
+	}
+}
 
 // Retract implements kv.Txn.
 func (t *txn) Retract(m kv.Mark) {
 	to := m.(*mark)
+	undone := t.current()
 	t.restore(to)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reads.Retract(to.reads)
+	if latest := to.reads.After(t.reads.Serial() - 1); t.ownReads && !latest {
+		t.mu.Unlock()
+		t.uncover(undone)
+		t.mu.Lock()
+	}
 	for it := t.iterators; it != nil; it = it.next {
 		if !to.reads.After(it.serial) {
 			it.retracted, it.stale = true, true
@@ -509,6 +529,7 @@ func (t *txn) end() {
 	t.spilled.close(t.store)
 	t.leave()
 	// Who keeps the transaction shall not keep its memory.
+	t.marked = spill.Writes{}
 	t.writes, t.reads, t.values, t.bulk = buffer.Buffer{}, conflict.Footprint{}, arena.Arena{}, nil
 }
 
