@@ -7,8 +7,9 @@
 // several share one sync of the disk.
 //
 // Reading the source: store.go opens and closes; snapshot.go is which state who sees; txn.go and iterator.go are a
-// transaction before its commit, sequencer.go is the commit. The parts that know nothing of Pebble are packages
-// of their own: kv/conflict (footprints, validation), kv/locks, kv/buffer.
+// transaction before its commit, sequencer.go is the commit. spilled.go, bulk.go and ownreads.go are what is different with large
+// transactions. The parts that know nothing of Pebble are packages
+// of their own: kv/conflict (footprints, validation), kv/locks, kv/buffer, kv/spill.
 package pebblekv
 
 import (
