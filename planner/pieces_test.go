@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"holdfast/kv/pebblekv"
 	"holdfast/planner/sessiontest"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
 // piecesRows is how many rows the tables of these tests have: with the least work_mem, many more than a statement changes
@@ -173,4 +176,44 @@ func TestRandomStatementsInPieces(t *testing.T) {
 	}
 	p.both("COMMIT")
 	p.compare("all")
+}
+
+// TestTooLargeForTheDisk: a transaction for which there is no room, on the disk or in the limit, fails with what to do, is rolled back
+// and leaves others alone.
+func TestTooLargeForTheDisk(t *testing.T) {
+	var full atomic.Bool
+	disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if full.Load() && op.Kind == errorfs.OpFileWrite && strings.Contains(op.Path, "/spill/") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	store, err := pebblekv.Open(pebblekv.Options{
+		Folder: "data", FS: disk, CacheBytes: 8 << 20, MemtableBytes: 4 << 20, SpillBytes: 100 << 10, MaxTxnBytes: 1 << 20,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sessiontest.OpenStore(t, store).Connect()
+	c.Must("CREATE TABLE t (id int PRIMARY KEY, pad text); INSERT INTO t VALUES (-1, 'before')")
+	const insert = "INSERT INTO t SELECT g, repeat('x', 100) FROM generate_series(0, %d) g"
+	full.Store(true)
+	_, err = c.Exec(fmt.Sprintf(insert, 4000))
+	full.Store(false)
+	if got := sessiontest.Describe(err); !strings.HasPrefix(got, "ERROR 53100: ") || !strings.Contains(got, "HINT: Free some space") {
+		t.Errorf("a full disk: %s", got)
+	}
+	c.Query("SELECT * FROM t", "-1|before")
+	_, err = c.Exec(fmt.Sprintf(insert, 20000))
+	if got := sessiontest.Describe(err); !strings.HasPrefix(got, "ERROR 54000: transaction is too large") || !strings.Contains(got, "--max-transaction-bytes") {
+		t.Errorf("too many writes: %s", got)
+	}
+	c.Must("BEGIN; " + fmt.Sprintf(insert, 3000) + "; SAVEPOINT x")
+	full.Store(true)
+	if _, err := c.Exec("UPDATE t SET pad = 'y' || pad"); err == nil {
+		t.Error("a full disk goes unnoticed")
+	}
+	full.Store(false)
+	c.Must("ROLLBACK TO x; UPDATE t SET pad = 'y'; COMMIT")
+	c.Query("SELECT count(*), min(pad), max(pad) FROM t", "3002|y|y")
 }

@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 
 	"holdfast/kv"
@@ -103,7 +104,7 @@ func (t *txn) spill() error {
 // diskError names a full disk.
 func diskError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) {
-		return errors.Join(kv.ErrDiskFull, err)
+		return fmt.Errorf("%w: %w", kv.ErrDiskFull, err)
 	}
 	return err
 }

@@ -462,6 +462,8 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 		_ = t.batch.Close() // returns nil always
 		t.batch = nil
 	}
+	t.tables.remove(s)
+	t.tables = nil
 	if errors.Is(err, kv.ErrConflict) {
 		t.doomed = err
 		t.leave()
@@ -470,7 +472,6 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	if !sequenced {
 		s.unlock(t)
 	}
-	t.tables.remove(s)
 	t.end()
 	if err != nil {
 		return 0, err
@@ -502,6 +503,8 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.writes, t.bulk, t.err = buffer.Buffer{}, nil, nil
+	t.spilled.close(s)
+	t.ownReads, t.keepOwn, t.marked = false, false, spill.Writes{}
 	t.reads = conflict.Footprint{Limit: t.reads.Limit}
 	t.values = arena.Arena{}
 	return nil
