@@ -52,7 +52,9 @@ func (n *Delete) Build(b *Builder) (Operator, error) {
 
 func (o *deleteOp) Open(ctx *Ctx) error {
 	o.affected, o.done = 0, false
-	o.returned.reset()
+	if err := o.returned.reset(ctx); err != nil {
+		return err
+	}
 	o.buffer.Reset()
 	o.changes = nil
 	for _, t := range o.targets {
@@ -72,7 +74,7 @@ func (o *deleteOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 		}
 		o.done = true
 	}
-	return o.returned.next(max), nil
+	return o.returned.next(max)
 }
 
 func (o *deleteOp) run(ctx *Ctx) error {

@@ -91,7 +91,9 @@ func imageLayout(source Node, images ...image) (*Layout, []int) {
 
 func (o *insertOp) Open(ctx *Ctx) error {
 	o.affected, o.done, o.emitted = 0, false, 0
-	o.returned.reset()
+	if err := o.returned.reset(ctx); err != nil {
+		return err
+	}
 	o.changes = nil
 	o.writer.open(o.node.Rules, &o.changes)
 	return o.source.Open(ctx)
@@ -107,7 +109,7 @@ func (o *insertOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 		}
 		o.done = true
 	}
-	return o.returned.next(max), nil
+	return o.returned.next(max)
 }
 
 func (o *insertOp) run(ctx *Ctx) error {

@@ -108,7 +108,9 @@ func sourcePositions(l *Layout, t *catalog.Table, key algebra.ColID, old []algeb
 
 func (o *updateOp) Open(ctx *Ctx) error {
 	o.affected, o.done = 0, false
-	o.returned.reset()
+	if err := o.returned.reset(ctx); err != nil {
+		return err
+	}
 	o.buffer.Reset()
 	o.changes = nil
 	for _, t := range o.targets {
@@ -129,7 +131,7 @@ func (o *updateOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 		}
 		o.done = true
 	}
-	return o.returned.next(max), nil
+	return o.returned.next(max)
 }
 
 func (o *updateOp) run(ctx *Ctx) error {
