@@ -45,6 +45,9 @@ type block struct {
 // errDamaged is what reading a run fails with if the file is not what was written.
 var errDamaged = errors.New("spill: a temporary file is damaged")
 
+// errClosed is what reading a run fails with whose transaction has ended or begun anew.
+var errClosed = errors.New("spill: the temporary file has been removed")
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Len is the number of keys.
@@ -53,7 +56,7 @@ func (r *Run) Len() int { return r.n }
 // Bytes is the size of the writes.
 func (r *Run) Bytes() int64 { return r.bytes }
 
-// Close removes the file. Cursors of the run must not be used any more; closing again does nothing.
+// Close removes the file. Reading the run then fails; closing again does nothing.
 func (r *Run) Close() error {
 	if r.file == nil {
 		return nil
@@ -183,6 +186,9 @@ func (r *Run) find(key []byte) int {
 
 // read reads block i into memory of at least that size, or new memory.
 func (r *Run) read(i int, into []byte) ([]byte, error) {
+	if r.file == nil {
+		return nil, errClosed
+	}
 	b := &r.blocks[i]
 	n := b.size + 4
 	if cap(into) < n {

@@ -253,6 +253,9 @@ func TestFiles(t *testing.T) {
 	if err := errors.Join(b.runs[0].Close(), b.runs[0].Close()); err != nil {
 		t.Error(err)
 	}
+	if _, _, err := b.runs[0].get([]byte{0}, hash([]byte{0})); !errors.Is(err, errClosed) {
+		t.Errorf("reading a closed run: %v", err)
+	}
 	if n := files(); n != 2 {
 		t.Errorf("%d files after one was closed", n)
 	}
