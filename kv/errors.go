@@ -20,6 +20,9 @@ var (
 	ErrLockSkipped = errors.New("kv: lock skipped")
 	// ErrTooLarge: a key, value or transaction is beyond the store's Caps.
 	ErrTooLarge = errors.New("kv: too large")
+	// ErrDiskFull: there is no room for the temporary files of a large transaction. It can only be rolled back to
+	// before the statement that met it.
+	ErrDiskFull = errors.New("kv: no space left for temporary files")
 	// ErrReadOnly: a write in a read-only transaction.
 	ErrReadOnly = errors.New("kv: transaction is read-only")
 	// ErrCommitUnknown: the commit may or may not have happened.

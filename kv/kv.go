@@ -103,6 +103,10 @@ type Txn interface {
 	// A request waits for the holders it conflicts with and for the earlier requests it conflicts with. One
 	// that makes a lock stronger goes before those that have no lock on the key. A read-only transaction
 	// takes no locks: ErrReadOnly.
+	//
+	// A store may bound the locks of one transaction. Beyond the bound, a key that nobody else has locked or waits for
+	// is observed instead, with the columns that the mode protects: what the lock would keep others from
+	// changing must then not have changed at commit.
 	Lock(ctx context.Context, keys [][]byte, m LockMode, w WaitPolicy) error
 
 	// Refresh moves the snapshot to the newest sequenced state if nothing in the footprint has changed

@@ -32,6 +32,7 @@ type serverOptions struct {
 	maxConnections      int
 	cacheMB             int64
 	maxTransactionBytes int64
+	transactionMemory   int64
 	maxStatementBytes   int
 	logLevel            string
 }
@@ -41,7 +42,8 @@ func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.data, "data", "./holdfast-data", "folder of the data; created at the first start")
 	f.IntVar(&o.maxConnections, "max-connections", 100, "clients at once; one more is refused (53300)")
 	f.Int64Var(&o.cacheMB, "cache-mb", 0, "block cache in MiB; 0 takes 1/16 of the memory, between 32 and 128 MiB")
-	f.Int64Var(&o.maxTransactionBytes, "max-transaction-bytes", 0, "writes of one transaction in bytes; more is refused (54000); 0 means 2 GiB")
+	f.Int64Var(&o.maxTransactionBytes, "max-transaction-bytes", 0, "writes of one transaction in bytes; more is refused (54000); 0 means 64 GiB")
+	f.Int64Var(&o.transactionMemory, "transaction-memory-mb", 0, "memory in MiB for the writes of one transaction; more go to temporary files in the folder of the data; 0 means 64")
 	f.IntVar(&o.maxStatementBytes, "max-statement-bytes", parse.DefaultMaxBytes, "length of one statement's text in bytes; a longer one is refused (54000)")
 	f.StringVar(&o.logLevel, "log-level", "warn", "least severe messages to log: debug, info, warn, error")
 }
@@ -112,7 +114,8 @@ func startServer(ctx context.Context, o serverOptions) (*server, error) {
 
 func openServer(ctx context.Context, o serverOptions, listener net.Listener, logger *slog.Logger) (*server, error) {
 	store, err := pebblekv.Open(pebblekv.Options{
-		Folder: o.data, CacheBytes: o.cacheMB << 20, MaxTxnBytes: o.maxTransactionBytes, Logger: logger,
+		Folder: o.data, CacheBytes: o.cacheMB << 20, MaxTxnBytes: o.maxTransactionBytes,
+		SpillBytes: o.transactionMemory << 20, Logger: logger,
 	})
 	switch {
 	case errors.Is(err, kv.ErrInUse):

@@ -23,7 +23,8 @@ type Tree = btree.BTreeG[Write]
 // WriteBytes is what each write counts beyond its key and value: about what it takes in a batch.
 const WriteBytes = 16
 
-func (w *Write) bytes() int64 { return int64(len(w.Key)+len(w.Value)) + WriteBytes }
+// Bytes is what the write counts.
+func (w *Write) Bytes() int64 { return int64(len(w.Key)+len(w.Value)) + WriteBytes }
 
 // Buffer is the writes of a transaction. It is a copy-on-write tree, so that Frozen costs O(1), and nothing
 // at all if there are no writes or no new ones. The zero value is empty and has allocated nothing.
@@ -52,14 +53,14 @@ func (b *Buffer) Bytes() int64 { return b.bytes }
 // Put adds a write to those of its key. It fails without effect, returning false, if the buffer would then
 // hold more than limit bytes; 0 means no limit.
 func (b *Buffer) Put(w Write, limit int64) bool {
-	grown := b.bytes + w.bytes()
+	grown := b.bytes + w.Bytes()
 	if limit > 0 && grown > limit {
 		// It may still fit, in the place of an earlier write.
 		if b.tree == nil {
 			return false
 		}
 		old, ok := b.tree.Get(Write{Key: w.Key})
-		if !ok || grown-old.bytes() > limit {
+		if !ok || grown-old.Bytes() > limit {
 			return false
 		}
 	}
@@ -70,7 +71,7 @@ func (b *Buffer) Put(w Write, limit int64) bool {
 	if last, ok := b.tree.Max(); !ok || less(last, w) {
 		b.tree.Load(w) // is Set with a shorter way for a key above all others
 	} else if old, ok := b.tree.Set(w); ok {
-		grown -= old.bytes()
+		grown -= old.Bytes()
 		if union := w.Columns | old.Columns; union != w.Columns {
 			w.Columns = union
 			b.tree.Set(w)

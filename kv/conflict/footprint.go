@@ -37,6 +37,10 @@ const maxReadBytes = 1 << 20
 type Footprint struct {
 	// Limit bounds the entries; 0 means DefaultReads.
 	Limit int
+	// Covered, if not nil, is asked about reads of single keys before the footprint becomes coarser: those that it
+	// reports true for are dropped, because they are validated in another way. marked tells that the read was made
+	// before the latest mark.
+	Covered func(key []byte, cols kv.ColumnSet, marked bool) bool
 
 	reads  []Interval
 	early  []Interval // Version is the serial number of the latest mark when the scan began
@@ -201,8 +205,30 @@ func (f *Footprint) add(iv Interval, bytes int) {
 		limit = DefaultReads
 	}
 	if len(f.reads) > limit || f.bytes > maxReadBytes {
-		f.compact(limit / 2)
+		f.drop()
+		if len(f.reads) > limit/2 || f.bytes > maxReadBytes/2 {
+			f.compact(limit / 2)
+		}
 	}
+}
+
+// drop leaves out what is covered.
+func (f *Footprint) drop() {
+	if f.Covered == nil {
+		return
+	}
+	reads := make([]Interval, 0, len(f.reads))
+	floor := 0
+	for i, r := range f.reads {
+		if r.point() && f.Covered(r.Start, r.Columns, i < f.floor) {
+			continue
+		}
+		if i < f.floor {
+			floor++
+		}
+		reads = append(reads, r)
+	}
+	f.replace(reads, floor)
 }
 
 // Mark returns the present position.
@@ -242,6 +268,11 @@ func (f *Footprint) compact(target int) {
 		r := compactReads(slices.Clone(reads[floor:]), target/2)
 		reads, floor = append(o, r...), len(o)
 	}
+	f.replace(reads, floor)
+}
+
+// replace makes these the reads, with keys of their own.
+func (f *Footprint) replace(reads []Interval, floor int) {
 	f.reads, f.floor, f.epoch, f.last = reads, floor, f.epoch+1, nil
 	f.keys, f.bytes = arena.Arena{}, 0
 	for i := range f.reads {

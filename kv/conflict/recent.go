@@ -102,6 +102,48 @@ func (r *Recent) Lock() { r.mu.Lock() }
 // Unlock ends Lock.
 func (r *Recent) Unlock() { r.mu.Unlock() }
 
+// RLock excludes writers: see Since.
+func (r *Recent) RLock() { r.mu.RLock() }
+
+// RUnlock ends RLock.
+func (r *Recent) RUnlock() { r.mu.RUnlock() }
+
+// Since calls f with what has been written to some of the columns after a version, in no order and some of it maybe twice. End
+// is nil for a single key. The caller holds a lock; the keys stay valid.
+func (r *Recent) Since(since kv.Version, cols kv.ColumnSet, f func(Interval)) {
+	if r.newest <= since {
+		return
+	}
+	for i := range r.leaves {
+		if r.leaves[i].newest <= since {
+			continue
+		}
+		for j := range r.leaves[i].entries {
+			e := &r.leaves[i].entries[j]
+			if w, ok := e.after(since, cols); ok {
+				f(Interval{Start: e.key, Columns: w.columns, Version: w.version})
+			}
+		}
+	}
+	for n := len(r.runs) - 1; n >= 0 && r.runs[n].newest > since; n-- {
+		for _, v := range r.runs[n].intervals {
+			if v.Version <= since || !v.Columns.Meets(cols) {
+				continue
+			}
+			switch {
+			case v.point():
+				v.End = nil
+			case v.End == nil: // as good as no bound
+				v.End = maxKey
+			}
+			f(v)
+		}
+	}
+}
+
+// maxKey is above every key of up to 64 KiB.
+var maxKey = bytes.Repeat([]byte{0xff}, 64<<10+1)
+
 // Stats are counts of a Recent at one moment.
 type Stats struct {
 	Keys         int // single keys

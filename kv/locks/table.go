@@ -164,6 +164,22 @@ func (s *shard) try(o *Owner, hash uint64, m kv.LockMode) bool {
 	return false
 }
 
+// Contended reports whether someone else has a lock on a key that conflicts with a mode, or waits for one.
+func (t *Table) Contended(o *Owner, key []byte, m kv.LockMode) bool {
+	hash := t.hash(key)
+	s := t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.keys[hash]
+	switch {
+	case !ok:
+		return false
+	case l.queue != nil:
+		return len(l.queue.waiters) > 0 || !l.queue.free(o, m, 0)
+	}
+	return l.owner != o && conflict(l.mode, m)
+}
+
 func (o *Owner) add(hash uint64) {
 	if o.held == nil {
 		o.held = o.inline[:0]

@@ -22,6 +22,9 @@ type engine interface {
 	apply(b engineBatch) error
 	// snapshot is the present state.
 	snapshot() engineSnapshot
+	// ingest makes tables of sorted pairs, in files, part of the engine: all or none, on disk when it returns. They come
+	// after what has been applied, and are gone from where they were.
+	ingest(paths []string) error
 	// removeRange removes the pairs from lower up to, not including, upper, on disk when it returns.
 	removeRange(lower, upper []byte) error
 	// checkpoint copies all that is in the log into a new folder.

@@ -43,6 +43,11 @@ func (g *guards) guard(t *txn) {
 	t.mu.Lock()
 	reads := t.reads.Intervals()
 	t.mu.Unlock()
+	if t.ownReads { // of writes that were prepared for a commit; others are left out
+		for _, w := range t.bulk {
+			reads = append(reads, conflict.Interval{Start: w.Start, End: w.End, Columns: kv.Existence})
+		}
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if t.guard == nil {

@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"holdfast/kv"
-	"holdfast/kv/buffer"
+	"holdfast/kv/spill"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -32,14 +32,14 @@ type iterator struct {
 	bounds  kv.KeyRange // of the whole scan
 	columns kv.ColumnSet
 	reverse bool
-	writes  *buffer.Tree // own writes, nil if there are none
+	writes  spill.Writes // own writes
 	options pebble.IterOptions
 
 	source engineIterator // nil before the first move and after the last
 	fresh  bool           // the source has not been moved
 	at     bool           // with own writes: the source is at a pair
 	passed bool           // and that pair is the present one
-	own    *buffer.Cursor // at the next own write, nil if there are none
+	own    spill.Cursor   // at the next own write, nil if there are none
 	rest   kv.KeyRange    // that source and own were opened for
 	moves  int
 
@@ -57,7 +57,7 @@ type iterator struct {
 	previous  *iterator
 }
 
-func newIterator(ctx context.Context, t *txn, writes *buffer.Tree, r kv.KeyRange, o kv.ScanOptions) *iterator {
+func newIterator(ctx context.Context, t *txn, writes spill.Writes, r kv.KeyRange, o kv.ScanOptions) *iterator {
 	it := &iterator{
 		txn: t, ctx: ctx, columns: o.Columns | kv.Existence, reverse: o.Reverse, writes: writes,
 	}
@@ -151,9 +151,8 @@ func (it *iterator) open() bool {
 		return it.fail(err)
 	}
 	it.stale, it.fresh = false, true
-	if it.writes != nil {
-		it.own = new(buffer.Cursor)
-		it.own.Seek(it.writes, it.rest, it.reverse)
+	if !it.writes.Empty() {
+		it.own = it.writes.Cursor(it.rest, it.reverse)
 		it.at, it.passed = it.move(), false
 	}
 	return true
@@ -180,6 +179,9 @@ func (it *iterator) merge() bool {
 		it.at, it.passed = it.move(), false
 	}
 	for {
+		if err := it.own.Err(); err != nil {
+			return it.fail(err)
+		}
 		order := 0
 		switch {
 		case it.at && it.own.Valid():

@@ -8,8 +8,9 @@
 //
 // Reading the source: store.go opens and closes; snapshot.go is which state who sees; txn.go and iterator.go are a
 // transaction before its commit, sequencer.go is the commit. engine.go is what is needed of Pebble, and pebble.go
-// Pebble. The parts that know nothing of Pebble are packages
-// of their own: kv/conflict (footprints, validation), kv/locks, kv/buffer.
+// Pebble. spilled.go, bulk.go and ownreads.go are what is different with large
+// transactions. The parts that know nothing of Pebble are packages
+// of their own: kv/conflict (footprints, validation), kv/locks, kv/buffer, kv/spill.
 package pebblekv
 
 import (
@@ -58,10 +59,24 @@ type Options struct {
 	// Beyond the bound, neighbouring keys become ranges. Default: 16384.
 	FootprintReads int
 
-	// MaxTxnBytes bounds the buffered writes of one transaction, in bytes of keys and values and 16 for each
-	// write. Twice as much is needed at commit. A single value may have half of it. Default and maximum: 2 GiB, what Pebble takes
-	// in one batch with room to spare.
+	// MaxTxnBytes bounds the writes of one transaction, in bytes of keys and values and 16 for each write. A write of
+	// a key that has been written to a temporary file already counts again. A single value may have half of
+	// it, up to 1 GiB. While the transaction is being committed, the disk needs room for twice as much. Default: 64 GiB.
 	MaxTxnBytes int64
+
+	// SpillBytes is how much memory the writes of one transaction take, about. Beyond it they go to temporary files in
+	// Folder. It may be twice as much for a while, since views of the transaction refer to what has been written
+	// to a file already. Default: 64 MiB, at most 1 GiB.
+	SpillBytes int64
+
+	// ingestBytes is from how many bytes on, counted like MaxTxnBytes, spilled writes are committed as tables that become part
+	// of the store, instead of one batch that goes through its log. Default: a quarter of SpillBytes.
+	ingestBytes int64
+
+	// TxnLocks bounds the row locks of one transaction, of about 60 bytes each. Beyond it, keys that nobody else has
+	// locked or waits for are not locked: others do not wait for the transaction then, and it is refused at commit if
+	// one of them has written such a key. Default: 524288.
+	TxnLocks int
 
 	// CloseGrace is how long Close waits for open iterators to be closed, after which they are abandoned
 	// with the memory they hold. Default: 5 s.
@@ -96,8 +111,11 @@ const (
 	maxCache   = 128 << 20
 	cacheShare = 16 // one part of so many of the machine's memory
 
-	maxKeyBytes = 64 << 10
-	maxTxnBytes = 2 << 30
+	maxKeyBytes   = 64 << 10
+	maxTxnBytes   = 64 << 30
+	maxValueBytes = 1 << 30
+	spillBytes    = 64 << 20
+	txnLocks      = 512 << 10
 )
 
 func (o Options) withDefaults() Options {
@@ -113,8 +131,19 @@ func (o Options) withDefaults() Options {
 	if o.FootprintReads == 0 {
 		o.FootprintReads = conflict.DefaultReads
 	}
-	if o.MaxTxnBytes == 0 || o.MaxTxnBytes > maxTxnBytes {
+	if o.MaxTxnBytes == 0 {
 		o.MaxTxnBytes = maxTxnBytes
+	}
+	if o.SpillBytes == 0 {
+		o.SpillBytes = spillBytes
+	}
+	if o.TxnLocks == 0 {
+		o.TxnLocks = txnLocks
+	}
+	// What is not spilled is committed as one batch, which Pebble limits to 4 GiB.
+	o.SpillBytes = min(o.SpillBytes, 1<<30)
+	if o.ingestBytes == 0 {
+		o.ingestBytes = o.SpillBytes / 4
 	}
 	if o.CloseGrace == 0 {
 		o.CloseGrace = 5 * time.Second
@@ -154,7 +183,7 @@ func memoryBytes() int64 {
 
 // caps are the store's limits.
 func (o *Options) caps() kv.Caps {
-	return kv.Caps{KeyBytes: maxKeyBytes, ValueBytes: int(o.MaxTxnBytes / 2), TxnBytes: o.MaxTxnBytes}
+	return kv.Caps{KeyBytes: maxKeyBytes, ValueBytes: int(min(o.MaxTxnBytes/2, maxValueBytes)), TxnBytes: o.MaxTxnBytes}
 }
 
 // pebble returns Pebble's options. The caller owns a reference to the cache.

@@ -1,6 +1,7 @@
 package pebblekv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 
 	"holdfast/kv"
 	"holdfast/kv/buffer"
+	"holdfast/kv/spill"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -28,10 +30,15 @@ func openPebble(s *Store) (*pebbleEngine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.folder, err = spill.OpenFolder(s.options.FS, s.options.FS.PathJoin(folder, spillFolder)); err != nil {
+		lock.Close()
+		return nil, err
+	}
 	fewArenas()
 	options := s.options.pebble(engineLogger{s}, s.events(), &s.areas)
 	defer options.Cache.Unref()
 	options.Lock = lock
+	options.EnsureDefaults()
 	db, err := pebble.Open(folder, options)
 	if err != nil {
 		lock.Close()
@@ -40,6 +47,7 @@ func openPebble(s *Store) (*pebbleEngine, error) {
 		}
 		return nil, err
 	}
+	s.tables = options.MakeWriterOptions(0, db.TableFormat())
 	return &pebbleEngine{db: db, lock: lock}, nil
 }
 
@@ -54,6 +62,8 @@ func (e *pebbleEngine) newBatch(bytes int) engineBatch {
 func (e *pebbleEngine) apply(b engineBatch) error {
 	return e.db.ApplyNoSyncWait((*pebble.Batch)(b.(*pebbleBatch)), pebble.Sync)
 }
+
+func (e *pebbleEngine) ingest(paths []string) error { return e.db.Ingest(context.Background(), paths) }
 
 func (e *pebbleEngine) snapshot() engineSnapshot { return (*pebbleSnapshot)(e.db.NewSnapshot()) }
 

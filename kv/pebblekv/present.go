@@ -3,6 +3,7 @@ package pebblekv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 
 	"holdfast/kv"
@@ -51,12 +52,12 @@ func (t *txn) seekPresent(ctx context.Context, keys [][]byte) (decided int, foun
 	}
 	defer t.leave()
 	last := keys[len(keys)-1]
-	writes := t.writes.Current()
-	if writes != nil {
-		var own buffer.Cursor
-		if own.Seek(writes, kv.KeyRange{Start: keys[0], End: append(bytes.Clone(last), 0)}, false); !own.Valid() {
-			writes = nil
-		}
+	writes := t.current()
+	own := t.spilled.any()
+	if !own && writes.Tree != nil {
+		var c buffer.Cursor
+		c.Seek(writes.Tree, kv.KeyRange{Start: keys[0], End: append(bytes.Clone(last), 0)}, false)
+		own = c.Valid()
 	}
 	it, err := t.snap.engine.iterate(&pebble.IterOptions{
 		LowerBound: encodeKey(keys[0]),
@@ -71,8 +72,12 @@ func (t *txn) seekPresent(ctx context.Context, keys [][]byte) (decided int, foun
 	seeks, end := 0, false
 	for decided < len(keys) && !found {
 		key := keys[decided]
-		if writes != nil {
-			if w, ok := writes.Get(buffer.Write{Key: key}); ok {
+		if own {
+			w, ok, err := writes.Get(key, kv.Existence)
+			if err != nil {
+				return 0, false, errors.Join(err, it.Close())
+			}
+			if ok {
 				t.read(key, kv.Existence&^w.Columns)
 				if found = !w.Deleted; !found {
 					decided++

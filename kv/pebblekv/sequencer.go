@@ -1,6 +1,7 @@
 package pebblekv
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -91,8 +92,8 @@ func (q *commitQueue) take(group []*txn) []*txn {
 	for {
 		q.mu.Lock()
 		n, bytes := 0, int64(0)
-		for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].writes.Bytes() <= q.bytes) {
-			bytes += q.waiting[n].writes.Bytes()
+		for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].commitBytes() <= q.bytes) {
+			bytes += q.waiting[n].commitBytes()
 			n++
 		}
 		group = append(group, q.waiting[:n]...)
@@ -195,9 +196,17 @@ func (s *Store) sequence(waiting []*txn) *group {
 	}
 	s.options.Fault.At(fault.StepValidated)
 
-	g.batch = s.batchOf(g)
-	if err := s.engine.apply(g.batch); err != nil {
-		s.fail(fmt.Errorf("applying a batch: %w", err))
+	if t := g.members[0]; t.tables != nil {
+		if err := s.ingest(t); err != nil {
+			t.err = err
+			g.members = g.members[:0]
+			s.refuseCommit(t, err)
+		}
+	} else {
+		g.batch = s.batchOf(g)
+		if err := s.engine.apply(g.batch); err != nil {
+			s.fail(fmt.Errorf("applying a batch: %w", err))
+		}
 	}
 	if s.failure.Load() != nil {
 		for _, t := range g.members {
@@ -227,12 +236,15 @@ func (s *Store) validate(t *txn) error {
 	if s.options.Fault.SkipValidation {
 		return nil
 	}
-	return t.reads.CheckLocked(s.recent, t.validatedTo)
+	if err := t.reads.CheckLocked(s.recent, t.validatedTo); err != nil {
+		return err
+	}
+	return t.checkOwn(t.validatedTo, true)
 }
 
 // index puts the writes of t into the index of recent writes and returns how many single keys that were.
 func (s *Store) index(t *txn) int {
-	if t.bulk != nil {
+	if t.bulk != nil || t.spilled.any() {
 		s.recent.AddRun(t.bulk, t.version)
 		return 0
 	}
@@ -251,7 +263,7 @@ func (s *Store) batchOf(g *group) engineBatch {
 	} else {
 		bytes := int64(0)
 		for _, t := range g.members {
-			bytes += t.writes.Bytes()
+			bytes += t.commitBytes()
 		}
 		batch = s.engine.newBatch(int(bytes) + 64)
 		for _, t := range g.members {
@@ -268,12 +280,17 @@ func (s *Store) batchOf(g *group) engineBatch {
 		}
 	}
 	for _, t := range g.members {
-		s.counts.bytes.Add(uint64(t.writes.Bytes()))
-		s.counts.writes.Add(uint64(t.writes.Len()))
+		s.counts.bytes.Add(uint64(t.commitBytes()))
+		s.counts.writes.Add(uint64(t.writes.Len() + t.spilled.len()))
 	}
-	binary.BigEndian.PutUint64(g.version[:], uint64(s.version))
-	batch.set(versionKey, g.version[:])
+	s.addVersion(batch, &g.version)
 	return batch
+}
+
+// addVersion adds the version of the last commit to its batch. bytes is memory to encode it in.
+func (s *Store) addVersion(batch engineBatch, bytes *[8]byte) {
+	binary.BigEndian.PutUint64(bytes[:], uint64(s.version))
+	batch.set(versionKey, bytes[:])
 }
 
 func addWrites(batch engineBatch, writes *buffer.Tree) {
@@ -317,8 +334,10 @@ func (s *Store) runPublisher() {
 		if g == nil {
 			return
 		}
-		if err := g.batch.syncWait(); err != nil {
-			s.fail(fmt.Errorf("writing the log: %w", err))
+		if g.batch != nil { // what has been ingested is on disk
+			if err := g.batch.syncWait(); err != nil {
+				s.fail(fmt.Errorf("writing the log: %w", err))
+			}
 		}
 		if s.failure.Load() != nil {
 			close(g.snap.synced)
@@ -340,7 +359,9 @@ func (s *Store) runPublisher() {
 			s.answer(g)
 		}
 		s.options.Fault.At(fault.StepAnswered)
-		g.batch.close()
+		if g.batch != nil {
+			g.batch.close()
+		}
 	}
 }
 
@@ -350,19 +371,35 @@ func (s *Store) answer(g *group) {
 	}
 }
 
+// validateEarly validates a large footprint up to the present.
+func (s *Store) validateEarly(t *txn) error {
+	if t.reads.Len() <= s.options.limits.preparedReads && !t.ownReads || s.options.Fault.SkipValidation {
+		return nil
+	}
+	newest := s.states.newestVersion()
+	turns.Point(s.turns, "validating early")
+	err := t.reads.Check(s.recent, t.validatedTo)
+	if err == nil {
+		err = t.checkOwn(t.validatedTo, false)
+	}
+	if err != nil {
+		s.counts.conflicts.Add(1)
+		return err
+	}
+	turns.Point(s.turns, "validated early")
+	t.validatedTo = max(t.validatedTo, newest)
+	return nil
+}
+
 // prepare does what can be done for the commit of t outside the sequencer: the validation of a large footprint
 // up to the present, and the batch and index entries of many writes.
-func (s *Store) prepare(t *txn) error {
+func (s *Store) prepare(ctx context.Context, t *txn) error {
 	t.validatedTo = t.snap.version
-	if t.reads.Len() > s.options.limits.preparedReads && !s.options.Fault.SkipValidation {
-		newest := s.states.newestVersion()
-		turns.Point(s.turns, "validating early")
-		if err := t.reads.Check(s.recent, t.validatedTo); err != nil {
-			s.counts.conflicts.Add(1)
-			return err
-		}
-		turns.Point(s.turns, "validated early")
-		t.validatedTo = max(t.validatedTo, newest)
+	if err := s.validateEarly(t); err != nil {
+		return err
+	}
+	if t.spilled.any() {
+		return s.prepareSpilled(ctx, t)
 	}
 	writes := t.writes.Current()
 	if n := t.writes.Len(); s.recent.IsBulk(n) {

@@ -174,6 +174,8 @@ func (e *simEngine) removeRange(lower, upper []byte) error {
 	return err
 }
 
+func (e *simEngine) ingest([]string) error { return errors.New("a simulation has no files") }
+
 func (e *simEngine) checkpoint(string) error { return errors.New("a simulation has no folders") }
 
 func (e *simEngine) figures() engineFigures { return engineFigures{} }

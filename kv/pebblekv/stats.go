@@ -12,6 +12,7 @@ import (
 type counters struct {
 	commits, groups, conflicts, writes, bytes atomic.Uint64
 	refreshes, refreshConflicts               atomic.Uint64
+	spills, ingests                           atomic.Uint64
 	stalls, backgroundErrors                  atomic.Uint64
 }
 
@@ -25,6 +26,9 @@ type Stats struct {
 
 	Refreshes        uint64 // snapshots moved after waiting
 	RefreshConflicts uint64 // that failed
+
+	Spills  uint64 // runs of writes written to temporary files
+	Ingests uint64 // commits made of tables
 
 	Stalls           uint64 // times writes had to wait for memtables or level 0
 	BackgroundErrors uint64 // failed flushes and compactions, which are tried again
@@ -51,6 +55,7 @@ func (s *Store) Stats() Stats {
 		Writes: c.writes.Load(), Bytes: c.bytes.Load(),
 		Refreshes: c.refreshes.Load(), RefreshConflicts: c.refreshConflicts.Load(),
 		Stalls: c.stalls.Load(), BackgroundErrors: c.backgroundErrors.Load(),
+		Spills: c.spills.Load(), Ingests: c.ingests.Load(),
 		Horizon: s.states.horizon(),
 		Recent:  s.recent.Stats(),
 		Locks:   s.locks.Stats(),

@@ -13,8 +13,10 @@ import (
 	"holdfast/kv/conflict"
 	"holdfast/kv/internal/turns"
 	"holdfast/kv/locks"
+	"holdfast/kv/spill"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
 // Store is a kv.Store on Pebble.
@@ -26,6 +28,8 @@ type Store struct {
 	options Options
 	turns   turns.Scheduler // options.turns
 	engine  engine
+	folder  *spill.Folder // of temporary files
+	tables  sstable.WriterOptions
 	recent  *conflict.Recent
 	locks   *locks.Table
 	states  snapshots
@@ -177,7 +181,7 @@ func (s *Store) Close() error {
 		turns.Sleep(s.turns, time.Millisecond)
 	}
 	abandoned := s.states.abandon()
-	err := s.closeEngine()
+	err := s.closeEngine(abandoned)
 	switch {
 	case s.failure.Load() != nil:
 		return nil // it has been reported, and has consequences for closing
@@ -188,12 +192,12 @@ func (s *Store) Close() error {
 	return err
 }
 
-// closeEngine closes the engine, which may panic after a failure.
-func (s *Store) closeEngine() (err error) {
-	if s.failure.Load() != nil {
+// closeEngine closes Pebble, which may panic after a failure, and when an iterator over files is still open.
+func (s *Store) closeEngine(abandoned bool) (err error) {
+	if abandoned || s.failure.Load() != nil {
 		defer func() {
 			if p := recover(); p != nil {
-				err = fmt.Errorf("kv: closing after a failure: %v", p)
+				err = fmt.Errorf("kv: closing after a failure or with open iterators: %v", p)
 			}
 		}()
 	}

@@ -13,6 +13,7 @@ import (
 	"holdfast/kv/internal/arena"
 	"holdfast/kv/internal/turns"
 	"holdfast/kv/locks"
+	"holdfast/kv/spill"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -29,7 +30,8 @@ type txn struct {
 	store   *Store
 	options kv.TxnOptions
 	snap    *snapshot
-	writes  buffer.Buffer
+	writes  buffer.Buffer // the newest, in memory
+	spilled spilled       // the others
 	owner   locks.Owner
 	staleAt kv.Version // version of a write that Lock has met; Refresh goes at least there
 	doomed  error      // why only Restart and Rollback are left, nil if they are not
@@ -41,6 +43,9 @@ type txn struct {
 
 	mu        sync.Mutex
 	reads     conflict.Footprint
+	ownReads  bool         // the existence of what is written has been read: see ownreads.go
+	keepOwn   bool         // the footprint must keep such reads
+	marked    spill.Writes // those before the latest mark
 	values    arena.Arena
 	iterators *iterator // the first open one that has been moved
 	abandoned bool      // the store is closed, and the memory of its iterators is lost
@@ -51,6 +56,7 @@ type txn struct {
 	validatedTo kv.Version          // the footprint is known to be unchanged up to here
 	bulk        []conflict.Interval // index entries, if the writes are many
 	batch       engineBatch         // the writes, if they are large
+	tables      *tables             // the writes, if they are larger than that
 	version     kv.Version
 	err         error
 	done        chan struct{} // receives one value when version and err are final
@@ -59,6 +65,7 @@ type txn struct {
 // mark is a kv.Mark.
 type mark struct {
 	writes buffer.State
+	runs   []*spill.Run
 	reads  conflict.Mark
 }
 
@@ -93,21 +100,21 @@ func (t *txn) ReadVersion() kv.Version { return t.snap.version }
 
 // Get implements kv.Reader.
 func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
-	return t.get(ctx, t.writes.Current(), key, cols)
+	return t.get(ctx, t.current(), key, cols)
 }
 
 // Scan implements kv.Reader.
 func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
-	return newIterator(ctx, t, t.writes.Frozen(), r, o)
+	return newIterator(ctx, t, t.frozen(), r, o)
 }
 
 // View implements kv.Txn.
-func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.writes.Frozen()} }
+func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.frozen()} }
 
 // view is a kv.Reader over the writes its transaction had made when it was taken.
 type view struct {
 	txn    *txn
-	writes *buffer.Tree
+	writes spill.Writes
 }
 
 // Get implements kv.Reader.
@@ -121,13 +128,17 @@ func (v *view) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Ite
 }
 
 // get reads key under writes.
-func (t *txn) get(ctx context.Context, writes *buffer.Tree, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
 	if err := t.enter(ctx); err != nil {
 		return nil, false, err
 	}
 	defer t.leave()
-	if writes != nil {
-		if w, ok := writes.Get(buffer.Write{Key: key}); ok {
+	if !writes.Empty() {
+		w, ok, err := writes.Get(key, cols|kv.Existence)
+		if err != nil {
+			return nil, false, err
+		}
+		if ok {
 			if rest := (cols | kv.Existence) &^ w.Columns; rest != 0 && !t.options.ReadOnly {
 				t.mu.Lock()
 				t.observe(key, rest)
@@ -196,7 +207,7 @@ func (t *txn) ObserveRange(r kv.KeyRange, cols kv.ColumnSet) {
 
 // Set implements kv.Txn.
 func (t *txn) Set(key, value []byte, cols kv.ColumnSet) error {
-	if limit := t.store.options.MaxTxnBytes / 2; int64(len(value)) > limit {
+	if limit := int64(t.store.options.caps().ValueBytes); int64(len(value)) > limit {
 		return fmt.Errorf("%w: value of %d bytes, the limit is %d", kv.ErrTooLarge, len(value), limit)
 	}
 	return t.put(buffer.Write{Key: key, Value: value, Columns: cols})
@@ -217,8 +228,13 @@ func (t *txn) put(w buffer.Write) error {
 	if len(w.Key) > maxKeyBytes {
 		return fmt.Errorf("%w: key of %d bytes, the limit is %d", kv.ErrTooLarge, len(w.Key), maxKeyBytes)
 	}
-	if limit := t.store.options.MaxTxnBytes; !t.writes.Put(w, limit) {
+	limit := t.store.options.MaxTxnBytes
+	if left := limit - t.spilled.bytes(); left <= 0 || !t.writes.Put(w, left) {
 		return fmt.Errorf("%w: the writes of a transaction are limited to %d bytes", kv.ErrTooLarge, limit)
+	}
+	t.coverOwn()
+	if t.writes.Bytes()+int64(t.writes.Len())*writeMemory > t.store.options.SpillBytes {
+		return t.spill()
 	}
 	return nil
 }
@@ -236,6 +252,10 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 	}
 	s := t.store
 	for _, key := range keys {
+		if t.owner.Held() >= s.options.TxnLocks && !s.locks.Contended(&t.owner, key, m) {
+			t.Observe(key, m.Protects())
+			continue
+		}
 		if err := t.acquire(ctx, key, m, w); err != nil {
 			return err
 		}
@@ -345,6 +365,9 @@ func (t *txn) validate() error {
 	if err := t.reads.Check(t.store.recent, t.snap.version); err != nil {
 		return err
 	}
+	if err := t.checkOwn(t.snap.version, false); err != nil {
+		return err
+	}
 	if t.iterators == nil || t.store.options.Fault.IgnoreRangeReads {
 		return nil
 	}
@@ -383,19 +406,32 @@ func (t *txn) waitDurable(ctx context.Context) error {
 func (t *txn) Savepoint() kv.Mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return &mark{writes: t.writes.Save(), reads: t.reads.Mark()}
+	t.marked = t.frozen()
+	return &mark{writes: t.writes.Save(), runs: t.spilled.runs, reads: t.reads.Mark()}
 }
 
 // RollbackTo implements kv.Txn.
-func (t *txn) RollbackTo(m kv.Mark) { t.writes.Restore(m.(*mark).writes) }
+func (t *txn) RollbackTo(m kv.Mark) {
+	undone := t.current()
+	t.restore(m.(*mark))
+	if t.reads.Covered != nil {
+		t.uncover(undone)
+	}
+}
 
 // Retract implements kv.Txn.
 func (t *txn) Retract(m kv.Mark) {
 	to := m.(*mark)
-	t.writes.Restore(to.writes)
+	undone := t.current()
+	t.restore(to)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reads.Retract(to.reads)
+	if latest := to.reads.After(t.reads.Serial() - 1); t.ownReads && !latest {
+		t.mu.Unlock()
+		t.uncover(undone)
+		t.mu.Lock()
+	}
 	for it := t.iterators; it != nil; it = it.next {
 		if !to.reads.After(it.serial) {
 			it.retracted, it.stale = true, true
@@ -416,14 +452,14 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 		return 0, err
 	}
 	s := t.store
-	if t.writes.Len() == 0 {
+	if t.writes.Len() == 0 && len(t.spilled.runs) == 0 {
 		s.unlock(t)
 		version, err := t.snap.version, t.waitDurable(ctx)
 		t.end()
 		return version, err
 	}
 	t.closeIterators()
-	err := s.prepare(t)
+	err := s.prepare(ctx, t)
 	if err == nil {
 		t.done = make(chan struct{}, 1)
 		turns.Point(s.turns, "prepared")
@@ -440,6 +476,8 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 		t.batch.close()
 		t.batch = nil
 	}
+	t.tables.remove(s)
+	t.tables = nil
 	if errors.Is(err, kv.ErrConflict) {
 		t.doomed = err
 		t.leave()
@@ -482,6 +520,8 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.writes, t.bulk, t.err = buffer.Buffer{}, nil, nil
+	t.spilled.close(s)
+	t.ownReads, t.keepOwn, t.marked = false, false, spill.Writes{}
 	t.reads = conflict.Footprint{Limit: t.reads.Limit}
 	t.values = arena.Arena{}
 	return nil
@@ -506,8 +546,10 @@ func (t *txn) end() {
 	t.ended = true
 	t.store.guards.unguard(t)
 	t.store.states.end(t)
+	t.spilled.close(t.store)
 	t.leave()
 	// Who keeps the transaction shall not keep its memory.
+	t.marked = spill.Writes{}
 	t.writes, t.reads, t.values, t.bulk = buffer.Buffer{}, conflict.Footprint{}, arena.Arena{}, nil
 }
 

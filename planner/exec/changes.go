@@ -16,8 +16,8 @@ type Changes []*Transition
 // check.
 type Transition struct {
 	Table *catalog.Table
-	Old   *RowBuffer // deleted rows, and old images of updated ones; nil if rows are not kept
-	New   *RowBuffer // inserted rows, and new images of updated ones
+	Old   *TransitionRows // deleted rows, and old images of updated ones; nil if rows are not kept
+	New   *TransitionRows // inserted rows, and new images of updated ones
 	// Inserts, Deletes and Updates count rows; Updated are the columns that updates really changed.
 	Inserts, Deletes, Updates int
 	Updated                   kv.ColumnSet
@@ -34,7 +34,7 @@ func newTransition(t *catalog.Table, keep bool) *Transition {
 			ts[i] = col.Type
 		}
 		ts[len(t.Columns)], ts[len(t.Columns)+1] = types.Bytea, types.Bytea
-		c.Old, c.New = NewRowBuffer(ts), NewRowBuffer(ts)
+		c.Old, c.New = NewTransitionRows(ts), NewTransitionRows(ts)
 	}
 	return c
 }
@@ -83,7 +83,7 @@ func (t *Transition) updated(c *change) {
 	}
 }
 
-func (t *Transition) keep(to *RowBuffer, row []types.Datum, key, pair types.Datum) {
+func (t *Transition) keep(to *TransitionRows, row []types.Datum, key, pair types.Datum) {
 	t.row = append(append(t.row[:0], row...), key, pair)
 	to.AppendDatums(t.row)
 }
@@ -91,7 +91,9 @@ func (t *Transition) keep(to *RowBuffer, row []types.Datum, key, pair types.Datu
 // netOf combines the changes that the operations of a transaction made, in order, into what they amount to: Old are rows
 // that were there before and are not now, or are changed, as they were; New are rows that were not there so, as they
 // are. Rows have no pairs, and counts are not made.
-func netOf(list []Changes) Changes {
+//
+// It holds all of the rows in memory, whatever work_mem says: they are found by their keys.
+func netOf(list []Changes) (Changes, error) {
 	type table struct {
 		first   *Transition
 		removed map[string][]types.Datum // rows of before, by row key
@@ -115,7 +117,7 @@ func netOf(list []Changes) Changes {
 				n = &table{first: t, removed: map[string][]types.Datum{}, current: map[string][]types.Datum{}}
 				tables = append(tables, n)
 			}
-			each(t.Old, func(row []types.Datum, key string) {
+			err := each(t.Old, func(row []types.Datum, key string) {
 				if _, ours := n.current[key]; ours {
 					delete(n.current, key)
 				} else {
@@ -123,10 +125,16 @@ func netOf(list []Changes) Changes {
 					n.gone = append(n.gone, key)
 				}
 			})
-			each(t.New, func(row []types.Datum, key string) {
+			if err != nil {
+				return nil, err
+			}
+			err = each(t.New, func(row []types.Datum, key string) {
 				n.current[key] = row
 				n.order = append(n.order, key)
 			})
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	var out Changes
@@ -143,17 +151,24 @@ func netOf(list []Changes) Changes {
 		}
 		out = append(out, t)
 	}
-	return out
+	return out, nil
 }
 
-// each calls f with the rows of a buffer of a transition and their row keys.
-func each(r *RowBuffer, f func(row []types.Datum, key string)) {
-	for i := 0; i < r.Len(); i++ {
-		b, at := r.Row(i)
-		row := make([]types.Datum, len(b.Cols))
-		for j, v := range b.Cols {
-			row[j] = v.Datum(at)
+// each calls f with the rows of a transition and their row keys.
+func each(rows *TransitionRows, f func(row []types.Datum, key string)) error {
+	r := transitionReader{rows: rows}
+	for {
+		b, err := r.next(types.BatchRows)
+		if b == nil || err != nil {
+			return err
 		}
-		f(row, b.Cols[len(b.Cols)-2].S[at])
+		for k := range b.N {
+			at := position(b.Rows, k)
+			row := make([]types.Datum, len(b.Cols))
+			for j, v := range b.Cols {
+				row[j] = v.Datum(at)
+			}
+			f(row, b.Cols[len(b.Cols)-2].S[at])
+		}
 	}
 }

@@ -52,6 +52,14 @@ func (d *Deferred) has(r *Rule) bool {
 	return d != nil && slices.ContainsFunc(d.state.pending, func(p pendingRule) bool { return p.rule.same(r) })
 }
 
+// len is how many times rules are waiting to be checked.
+func (d *Deferred) len() int {
+	if d == nil {
+		return 0
+	}
+	return len(d.state.pending)
+}
+
 // Concerns reports whether a rule is waiting to look at changed rows of a table.
 func (d *Deferred) Concerns(table catalog.OID) bool {
 	return slices.ContainsFunc(d.state.pending, func(p pendingRule) bool { return p.rule.Keep && p.changes.of(table) != nil })
@@ -112,7 +120,11 @@ func (d *Deferred) check(ctx *Ctx, present PresentRule, which func(*Rule) bool) 
 			rest = append(rest, p)
 		}
 	}
-	for _, p := range combined(now) {
+	checks, err := combined(now)
+	if err != nil {
+		return err
+	}
+	for _, p := range checks {
 		var r *Rule
 		for i := 0; i < len(p.changes) && r == nil; i++ {
 			var err error

@@ -52,7 +52,9 @@ func (n *Delete) Build(b *Builder) (Operator, error) {
 
 func (o *deleteOp) Open(ctx *Ctx) error {
 	o.affected, o.done = 0, false
-	o.returned.reset()
+	if err := o.returned.reset(ctx); err != nil {
+		return err
+	}
 	o.buffer.Reset()
 	o.changes = nil
 	for _, t := range o.targets {
@@ -72,18 +74,18 @@ func (o *deleteOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 		}
 		o.done = true
 	}
-	return o.returned.next(max), nil
+	return o.returned.next(max)
 }
 
 func (o *deleteOp) run(ctx *Ctx) error {
-	if err := readAll(ctx, o.source, o.buffer); err != nil {
+	if all, err := readWhole(ctx, o.source, o.buffer); err != nil {
 		return err
+	} else if !all {
+		return o.runInPieces(ctx)
 	}
 	for i := 0; i < o.buffer.Chunks(); i++ {
-		for _, t := range o.targets {
-			if err := lockRows(ctx, t.writer, t.key, o.buffer.Chunk(i), kv.LockUpdate); err != nil {
-				return err
-			}
+		if err := o.lock(ctx, o.buffer.Chunk(i)); err != nil {
+			return err
 		}
 	}
 	for i := 0; i < o.buffer.Chunks(); i++ {
@@ -94,6 +96,21 @@ func (o *deleteOp) run(ctx *Ctx) error {
 			return err
 		}
 	}
+	return o.end(ctx)
+}
+
+// lock locks the rows of all targets that a batch of the source shows.
+func (o *deleteOp) lock(ctx *Ctx, b *types.Batch) error {
+	for _, t := range o.targets {
+		if err := lockRows(ctx, t.writer, t.key, b, kv.LockUpdate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end checks the rules on what has been changed.
+func (o *deleteOp) end(ctx *Ctx) error {
 	for _, t := range o.targets {
 		t.writer.close(ctx)
 	}

@@ -93,7 +93,9 @@ func imageLayout(source Node, images ...image) (*Layout, []int) {
 
 func (o *insertOp) Open(ctx *Ctx) error {
 	o.affected, o.done, o.emitted = 0, false, 0
-	o.returned.reset()
+	if err := o.returned.reset(ctx); err != nil {
+		return err
+	}
 	o.changes = nil
 	o.writer.open(o.node.Rules, &o.changes)
 	return o.source.Open(ctx)
@@ -109,7 +111,7 @@ func (o *insertOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 		}
 		o.done = true
 	}
-	return o.returned.next(max), nil
+	return o.returned.next(max)
 }
 
 func (o *insertOp) run(ctx *Ctx) error {
@@ -125,6 +127,9 @@ func (o *insertOp) run(ctx *Ctx) error {
 			return err
 		}
 		if err := o.insertBatch(ctx, b); err != nil {
+			return err
+		}
+		if err := o.changes.settle(ctx); err != nil {
 			return err
 		}
 	}

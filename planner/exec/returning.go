@@ -6,14 +6,13 @@ import (
 )
 
 // returning computes and keeps the rows of RETURNING. A statement makes all its changes before it answers,
-// so the rows are kept until they are asked for.
+// so the rows are kept until they are asked for, beyond work_mem in a file.
 type returning struct {
 	items     []*Expr
 	positions []int // of the image columns in the batch of whole rows
 	batch     types.Batch
-	kept      *RowBuffer
-	at        int
-	rest      types.Batch
+	kept      *spool // nil: there is no RETURNING
+	reader    spoolReader
 }
 
 func (b *Builder) returning(items []algebra.Item, l *Layout, positions []int) (*returning, error) {
@@ -28,16 +27,18 @@ func (b *Builder) returning(items []algebra.Item, l *Layout, positions []int) (*
 		ts = append(ts, it.Expr.Type())
 	}
 	if len(items) > 0 {
-		r.kept = NewRowBuffer(ts)
+		r.kept = newSpool(ts)
+		r.reader.spool = r.kept
 	}
 	return r, nil
 }
 
-func (r *returning) reset() {
-	r.at = 0
-	if r.kept != nil {
-		r.kept.Reset()
+func (r *returning) reset(ctx *Ctx) error {
+	if r.kept == nil {
+		return nil
 	}
+	r.reader.rewind()
+	return r.kept.reset(ctx)
 }
 
 // image is a batch of source columns followed by the image columns of whole rows.
@@ -74,25 +75,13 @@ func (r *returning) add(ctx *Ctx, in *types.Batch, rows types.Rows, images ...[]
 		}
 		out.Cols[i] = v
 	}
-	r.kept.Append(&out)
-	return nil
+	return r.kept.append(ctx, &out)
 }
 
 // next returns up to max of the kept rows, nil at the end.
-func (r *returning) next(max int) *types.Batch {
-	if r.kept == nil || r.at >= r.kept.Len() {
-		return nil
+func (r *returning) next(max int) (*types.Batch, error) {
+	if r.kept == nil {
+		return nil, nil
 	}
-	b, i := r.kept.Row(r.at)
-	n := min(b.N-i, max)
-	r.at += n
-	if i == 0 && n == b.N {
-		return b
-	}
-	sel := make([]int32, n)
-	for k := range sel {
-		sel[k] = int32(i + k)
-	}
-	r.rest = types.Batch{Rows: types.Rows{N: n, Sel: sel}, Cols: b.Cols}
-	return &r.rest
+	return r.reader.next(max)
 }

@@ -206,7 +206,7 @@ type pendingRule struct {
 }
 
 // combined makes one of all that a rule waits to be checked on, in the order in which they came first.
-func combined(list []pendingRule) []pendingRule {
+func combined(list []pendingRule) ([]pendingRule, error) {
 	var out []pendingRule
 	var changes [][]Changes
 	for _, p := range list {
@@ -220,10 +220,13 @@ func combined(list []pendingRule) []pendingRule {
 	}
 	for i := range out {
 		if out[i].rule.Keep && len(changes[i]) > 1 {
-			out[i].changes = netOf(changes[i])
+			var err error
+			if out[i].changes, err = netOf(changes[i]); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // ruleQueue is what is left to be done at the end of a statement. The changes that actions make add to it, so that all checks see
@@ -281,7 +284,11 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 			return err
 		}
 	}
-	for _, p := range combined(q.checks) {
+	checks, err := combined(q.checks)
+	if err != nil {
+		return err
+	}
+	for _, p := range checks {
 		if err := p.rule.check(ctx, p); err != nil {
 			return err
 		}
@@ -299,6 +306,10 @@ func endOfChange(ctx *Ctx, rules []*Rule, c Changes, verb string) error {
 		return nil
 	}
 	q := newRuleQueue(ctx)
+	kept := ctx.Deferred.len()
 	q.add(ctx, rules, c, verb)
-	return q.run(ctx)
+	if err := q.run(ctx); err != nil || ctx.Deferred.len() > kept {
+		return err
+	}
+	return c.close()
 }

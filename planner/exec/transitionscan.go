@@ -7,15 +7,14 @@ import (
 	"holdfast/sql/types"
 )
 
-// transitionScanOp runs TransitionScan. Its batches are the transition's own vectors.
+// transitionScanOp runs TransitionScan. Its batches are the transition's own vectors, or those that a file of it is read into.
 type transitionScanOp struct {
 	filtered
 	table    *catalog.Table
 	kind     algebra.TransitionKind
 	numbers  []int16
 	tableOID types.Vec
-	at       int
-	view     types.Batch
+	reader   transitionReader
 	batch    types.Batch
 }
 
@@ -36,7 +35,7 @@ func (n *TransitionScan) Build(b *Builder) (Operator, error) {
 
 func (o *transitionScanOp) Open(*Ctx) error {
 	o.filtered.reset()
-	o.at = 0
+	o.reader = transitionReader{}
 	return nil
 }
 
@@ -56,9 +55,10 @@ func (o *transitionScanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 	if o.kind == algebra.OldRows {
 		rows = t.Old
 	}
-	b := rowsFrom(rows, &o.view, &o.at, max)
-	if b == nil {
-		return nil, nil
+	o.reader.rows = rows
+	b, err := o.reader.next(max)
+	if b == nil || err != nil {
+		return nil, err
 	}
 	for i, n := range o.numbers {
 		switch {

@@ -108,7 +108,9 @@ func sourcePositions(l *Layout, t *catalog.Table, key algebra.ColID, old []algeb
 
 func (o *updateOp) Open(ctx *Ctx) error {
 	o.affected, o.done = 0, false
-	o.returned.reset()
+	if err := o.returned.reset(ctx); err != nil {
+		return err
+	}
 	o.buffer.Reset()
 	o.changes = nil
 	for _, t := range o.targets {
@@ -129,7 +131,7 @@ func (o *updateOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 		}
 		o.done = true
 	}
-	return o.returned.next(max), nil
+	return o.returned.next(max)
 }
 
 func (o *updateOp) run(ctx *Ctx) error {
@@ -149,9 +151,16 @@ func (o *updateOp) run(ctx *Ctx) error {
 		}
 		return o.write(ctx)
 	}
-	if err := readAll(ctx, o.source, o.buffer); err != nil {
+	if all, err := readWhole(ctx, o.source, o.buffer); err != nil {
 		return err
+	} else if !all {
+		return o.runInPieces(ctx)
 	}
+	return o.runWhole(ctx)
+}
+
+// runWhole changes the rows of the buffer.
+func (o *updateOp) runWhole(ctx *Ctx) error {
 	for i := 0; i < o.buffer.Chunks(); i++ {
 		if err := o.lock(ctx, o.buffer.Chunk(i)); err != nil {
 			return err
@@ -168,7 +177,7 @@ func (o *updateOp) run(ctx *Ctx) error {
 	return o.write(ctx)
 }
 
-// readAll reads a source into a buffer.
+// readAll reads the rest of a source into a buffer.
 func readAll(ctx *Ctx, source Operator, into *RowBuffer) error {
 	for {
 		b, err := source.Next(ctx, types.BatchRows)
@@ -176,10 +185,8 @@ func readAll(ctx *Ctx, source Operator, into *RowBuffer) error {
 			return err
 		}
 		into.Append(b)
-		if ctx.WorkMem > 0 && into.Bytes() > max(16*ctx.WorkMem, 256<<20) {
-			return errs.New(errs.OutOfMemory, "out of memory").
-				WithDetail("The rows to be changed need more than 16 times work_mem.").
-				WithHint("Change them in several statements, or raise work_mem.")
+		if ctx.WorkMem > 0 && into.Bytes() > mostBytes(ctx) {
+			return errTooMuch("The rows to be changed")
 		}
 	}
 }
@@ -320,12 +327,18 @@ func (o *updateOp) write(ctx *Ctx) error {
 			return err
 		}
 	}
+	return o.end(ctx)
+}
+
+// end checks the rules on what has been changed.
+func (o *updateOp) end(ctx *Ctx) error {
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
 	return endOfChange(ctx, o.node.Rules, changes, "UPDATE")
 }
 
-func (t *updateTarget) write(ctx *Ctx) error {
+// live are those of the collected changes that change something, with their keys, of which unique ones are locked.
+func (t *updateTarget) live(ctx *Ctx) ([]change, error) {
 	w := t.writer
 	keyAssigned := false
 	for _, k := range w.codec.KeyColumns() {
@@ -345,12 +358,18 @@ func (t *updateTarget) write(ctx *Ctx) error {
 		if t.mode == kv.LockUpdate {
 			var err error
 			if keys, err = w.lockKeys(ctx, keys, c.newRow, c.newKey); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		live = append(live, c)
 	}
-	if err := w.lock(ctx, keys, kv.LockUpdate); err != nil {
+	return live, w.lock(ctx, keys, kv.LockUpdate)
+}
+
+func (t *updateTarget) write(ctx *Ctx) error {
+	w := t.writer
+	live, err := t.live(ctx)
+	if err != nil {
 		return err
 	}
 	for i := range live {

@@ -4,6 +4,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 // Error is an error or notice as PostgreSQL reports it. The fields are those of an ErrorResponse.
@@ -73,7 +74,8 @@ func (e *Error) Same(o *Error) bool {
 	return a == b
 }
 
-// As finds the Error in err. For other errors it makes an internal error (XX000) with their text.
+// As finds the Error in err. Of others it makes an Error with their text: that the disk is full (53100), or an internal
+// error (XX000).
 func As(err error) *Error {
 	if err == nil {
 		return nil
@@ -81,6 +83,9 @@ func As(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return Wrap(err, DiskFull, "%s", err.Error()).WithHint("Free some space and try again.")
 	}
 	return Wrap(err, InternalError, "%s", err.Error())
 }

@@ -31,6 +31,13 @@ const (
 	StepAnswered  Step = "answered"  // the clients know
 )
 
+// The steps of a commit that is made of tables. StepMerged comes before StepGathered, StepReserved takes place of none
+// and comes before StepApplied.
+const (
+	StepMerged   Step = "merged"   // the tables are written and synced
+	StepReserved Step = "reserved" // the version, and every earlier commit, is on disk
+)
+
 // At calls Step if there is one.
 func (s *Set) At(step Step) {
 	if s.Step != nil {
