@@ -47,9 +47,11 @@ type TxnOptions struct {
 	// newest durable one. It is for transactions that are run again after a conflict. Commit of such a
 	// transaction, and WaitDurable, return only when that state is durable.
 	Newest bool
-	// Owner names the client in a DeadlockError, for instance by its process ID. The store attaches no
+	// Owner names the transaction in a DeadlockError and in an Observer's LockQueues. The store attaches no
 	// meaning to it.
 	Owner uint64
+	// Waits is told of each wait for a lock; nil: nobody is.
+	Waits WaitObserver
 }
 
 // Reader reads one state of the store. The reads are recorded in the footprint of its transaction.
@@ -219,4 +221,7 @@ type WaitPolicy struct {
 	SkipLocked bool
 	// Timeout fails with ErrLockNotAvailable when it has passed. Zero means none.
 	Timeout time.Duration
+	// Patience chooses among the requests of a deadlock: the one with the least fails, and of those with
+	// equal patience the one that closed the cycle. Deadlocks are found at once, whatever it says.
+	Patience time.Duration
 }

@@ -240,13 +240,15 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 		}
 	}
 	var stale []byte
+	var version kv.Version
 	for _, key := range keys {
-		if v, ok := s.recent.Written(key, m.Protects(), t.snap.version); ok {
-			t.staleAt, stale = max(t.staleAt, v), key
+		if v, ok := s.recent.Written(key, m.Protects(), t.snap.version); ok && v >= version {
+			stale, version = key, v
 		}
 	}
+	t.staleAt = max(t.staleAt, version)
 	if stale != nil {
-		return &staleError{stale}
+		return &kv.StaleError{Key: stale, Version: version}
 	}
 	return nil
 }
@@ -265,13 +267,6 @@ func (t *txn) acquire(ctx context.Context, key []byte, m kv.LockMode, w kv.WaitP
 	}
 	return s.locks.Acquire(ctx, s.closing, &t.owner, key, m, w)
 }
-
-// staleError is a kv.ErrStale. It is a type of its own because it is the normal course of things on a hot row,
-// where formatting a message for each would be half the work.
-type staleError struct{ key []byte }
-
-func (e *staleError) Error() string { return fmt.Sprintf("%v: %x", kv.ErrStale, e.key) }
-func (e *staleError) Unwrap() error { return kv.ErrStale }
 
 // Refresh implements kv.Txn.
 func (t *txn) Refresh(ctx context.Context) error {
