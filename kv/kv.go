@@ -50,8 +50,8 @@ type TxnOptions struct {
 	// Owner names the transaction in a DeadlockError and in an Observer's LockQueues. The store attaches no
 	// meaning to it.
 	Owner uint64
-	// Waits is told of each wait for a lock; nil: nobody is.
-	Waits WaitObserver
+	// Observer hears of lock waits and of the commit; nil: nobody does.
+	Observer TxnObserver
 }
 
 // Reader reads one state of the store. The reads are recorded in the footprint of its transaction.

@@ -2,13 +2,16 @@ package kv
 
 import "time"
 
-// WaitObserver hears of the waits of one transaction, in the goroutine that waits, and only if it really waits:
-// a lock that is free costs nothing. w.Holder is one of those that are waited for.
-type WaitObserver interface {
-	// LockWaits is called before the wait.
+// TxnObserver hears of what happens to one transaction.
+type TxnObserver interface {
+	// LockWaits is called before the transaction waits for a lock, by the goroutine that waits, and only if it
+	// really waits: a lock that is free costs nothing. w.Holder is one of those that are waited for.
 	LockWaits(w LockWait)
-	// LockWaited is called after it. err is nil if the lock was granted.
+	// LockWaited is called after the wait. err is nil if the lock was granted.
 	LockWaited(w LockWait, waited time.Duration, err error)
+	// Sequenced is called when the commit has got its place, before anybody can be refused on account of it. The
+	// transaction may still fail to become durable. It must return at once: everybody waits for it.
+	Sequenced(v Version)
 }
 
 // Observer is a Store that shows what goes on inside. The answers are for people and monitoring: they are of one

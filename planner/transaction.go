@@ -70,8 +70,7 @@ func microseconds(t time.Time) int64 { return t.Sub(pgEpoch).Microseconds() }
 func (s *Session) conflict(err error) error {
 	e := errs.Wrap(err, errs.SerializationFailure, "%s", errConflict.Message)
 	e.Hint = "The transaction might succeed if retried."
-	var c *kv.ConflictError
-	if errors.As(err, &c) {
+	if c := s.conflictOf(err, conflictAbort); c != nil {
 		e.Detail = s.engine.describeConflict(s.snapshotForErrors(), c)
 	}
 	return e
@@ -93,13 +92,8 @@ func (s *Session) storeError(err error) error {
 		return err
 	case errors.Is(err, kv.ErrConflict):
 		return s.conflict(err)
-	case errors.Is(err, kv.ErrDeadlock):
-		e := errs.Wrap(err, errs.DeadlockDetected, "deadlock detected")
-		e.Detail = err.Error()
-		e.Hint = "The transaction might succeed if retried."
-		return e
-	case errors.Is(err, kv.ErrLockNotAvailable):
-		return errs.Wrap(err, errs.LockNotAvailable, "canceling statement due to lock timeout")
+	case errors.Is(err, kv.ErrDeadlock), errors.Is(err, kv.ErrLockNotAvailable):
+		return s.lockError(err)
 	case errors.Is(err, kv.ErrTooLarge):
 		return errs.Wrap(err, errs.ProgramLimitExceeded, "transaction is too large").
 			WithDetail("%s", err.Error()).
@@ -128,7 +122,8 @@ func (s *Session) begin() *transaction {
 func (s *Session) open(ctx context.Context, single bool) error {
 	t := s.tx
 	if t.kv == nil {
-		txn, err := s.engine.store.Begin(ctx, kv.TxnOptions{ReadOnly: single || t.readOnly && t.explicit, Newest: s.rerunning})
+		txn, err := s.engine.store.Begin(ctx, kv.TxnOptions{ReadOnly: single || t.readOnly && t.explicit, Newest: s.rerunning,
+			Owner: s.beginLive(t.time), Observer: txnObserver{s}})
 		if err != nil {
 			return s.storeError(err)
 		}
@@ -149,6 +144,7 @@ func (s *Session) open(ctx context.Context, single bool) error {
 func (s *Session) refresh(ctx context.Context) error {
 	t := s.tx
 	if err := t.kv.Refresh(ctx); err != nil {
+		s.metConflict(err)
 		return err
 	}
 	if !t.changedSchema {
@@ -200,6 +196,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 			return s.storeError(err)
 		}
 		t.kv.Retract(mark)
+		s.noteStale(err)
 		if !out.Reset(from) {
 			if !t.explicit {
 				return kv.ErrConflict // the implicit transaction is run again as a whole
@@ -275,7 +272,9 @@ func (s *Session) tryCommit(ctx context.Context) error {
 	if err := s.checkDeferred(ctx); err != nil {
 		return err
 	}
+	s.noteCommit()
 	version, err := t.kv.Commit(ctx)
+	s.metConflict(err)
 	s.engine.catalog.Finish(t.kv, version, errors.Is(err, kv.ErrCommitUnknown))
 	return err
 }
@@ -289,7 +288,7 @@ func (s *Session) rerun(ctx context.Context, out Output) error {
 	steps := s.tx.steps
 	for {
 		old := s.tx
-		s.engine.reruns.Add(1)
+		s.noteRerun()
 		for _, p := range s.portals {
 			if p.tx == old && p.cursor == nil {
 				p.restart(nil)
@@ -376,6 +375,8 @@ func (s *Session) finish(t *transaction, committed bool) {
 	t.release(s.engine.catalog)
 	s.settings.end(committed)
 	s.tx = nil
+	s.counts.ended(committed)
+	s.endLive()
 	if committed {
 		for _, f := range t.afterCommit {
 			f()
@@ -388,6 +389,7 @@ func (s *Session) drop() {
 	if t := s.tx; t != nil {
 		t.release(s.engine.catalog)
 		s.tx = nil
+		s.endLive()
 	}
 }
 

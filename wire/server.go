@@ -102,6 +102,13 @@ func (s *Server) Serve(l net.Listener) error {
 	if closing {
 		return l.Close()
 	}
+	stop := make(chan struct{})
+	s.serving.Add(1)
+	go func() {
+		defer s.serving.Done()
+		s.watchHangups(stop)
+	}()
+	defer close(stop)
 	for {
 		nc, err := l.Accept()
 		if err != nil {

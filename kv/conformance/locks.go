@@ -321,13 +321,15 @@ func deadlockAndPatience(e *env) {
 	e.free("c")
 }
 
-// observed collects what a kv.WaitObserver hears.
+// observed collects what a kv.TxnObserver hears.
 type observed struct {
 	waits, ended []kv.LockWait
 	errs         []error
+	sequenced    kv.Version
 }
 
 func (o *observed) LockWaits(w kv.LockWait) { o.waits = append(o.waits, w) }
+func (o *observed) Sequenced(v kv.Version)  { o.sequenced = v }
 func (o *observed) LockWaited(w kv.LockWait, waited time.Duration, err error) {
 	o.ended, o.errs = append(o.ended, w), append(o.errs, err)
 }
@@ -335,7 +337,7 @@ func (o *observed) LockWaited(w kv.LockWait, waited time.Duration, err error) {
 func observedWaits(e *env) {
 	x := e.beginWith(kv.TxnOptions{Owner: 7})
 	o := &observed{}
-	y := e.beginWith(kv.TxnOptions{Owner: 8, Waits: o})
+	y := e.beginWith(kv.TxnOptions{Owner: 8, Observer: o})
 	x.lock(kv.LockUpdate, "a")
 	y.lock(kv.LockUpdate, "b")
 	e.fails("lock", y.lockError(kv.LockUpdate, kv.WaitPolicy{NoWait: true}, "a"), kv.ErrLockNotAvailable)
@@ -351,6 +353,11 @@ func observedWaits(e *env) {
 	e.fails("the first", o.errs[0], kv.ErrLockNotAvailable)
 	if w := o.waits[1]; w.Waiter != 8 || w.Holder != 7 || string(w.Key) != "a" || w.Mode != kv.LockUpdate || o.errs[1] != nil {
 		e.Errorf("the second: %v, %v", w, o.errs[1])
+	}
+	y.set("a", "1")
+	version, err := y.Commit(e.ctx)
+	if err != nil || version != o.sequenced {
+		e.Errorf("committed as %d, %v, sequenced as %d", version, err, o.sequenced)
 	}
 }
 

@@ -84,12 +84,12 @@ type request struct {
 
 // Owner is a transaction as a holder of locks. Only one goroutine may use it at a time. It must not be copied.
 type Owner struct {
-	ID      uint64          // kv.TxnOptions.Owner
-	Waits   kv.WaitObserver // of the owner's transaction; may be nil
-	held    []uint64
-	inline  [4]uint64
-	waiting atomic.Pointer[request]
-	ready   chan struct{} // receives one value for a grant after waiting
+	ID       uint64         // kv.TxnOptions.Owner
+	Observer kv.TxnObserver // of the owner's transaction; may be nil
+	held     []uint64
+	inline   [4]uint64
+	waiting  atomic.Pointer[request]
+	ready    chan struct{} // receives one value for a grant after waiting
 }
 
 // Held is the number of keys the owner has locked.
@@ -137,13 +137,13 @@ func (t *Table) Acquire(ctx context.Context, stop <-chan struct{}, o *Owner, key
 	if granted, err := t.enqueue(s, r); granted || err != nil {
 		return err
 	}
-	if o.Waits == nil {
+	if o.Observer == nil {
 		return t.wait(ctx, stop, s, r, w.Timeout)
 	}
 	waiting := kv.LockWait{Waiter: o.ID, Holder: r.holder, Key: key, Mode: m, Queued: r.queued}
-	o.Waits.LockWaits(waiting)
+	o.Observer.LockWaits(waiting)
 	err := t.wait(ctx, stop, s, r, w.Timeout)
-	o.Waits.LockWaited(waiting, time.Since(r.since), err)
+	o.Observer.LockWaited(waiting, time.Since(r.since), err)
 	return err
 }
 

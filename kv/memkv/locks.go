@@ -150,7 +150,7 @@ func (t *txn) await(ctx context.Context, w *waiter, timeout time.Duration) error
 		t.store.letGo() // a commit that gives way to t may have the lock
 	}
 	var waiting kv.LockWait
-	if o := t.options.Waits; o != nil {
+	if o := t.options.Observer; o != nil {
 		waiting = kv.LockWait{Waiter: t.options.Owner, Key: []byte(w.key), Mode: w.mode}
 		if b := t.store.blockers(w); len(b) > 0 {
 			waiting.Holder = b[0].options.Owner
@@ -159,7 +159,7 @@ func (t *txn) await(ctx context.Context, w *waiter, timeout time.Duration) error
 		defer func() { o.LockWaited(waiting, time.Since(start), refusal) }()
 	}
 	t.store.mu.Unlock()
-	if o := t.options.Waits; o != nil {
+	if o := t.options.Observer; o != nil {
 		o.LockWaits(waiting)
 	}
 	select {

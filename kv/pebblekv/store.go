@@ -120,7 +120,7 @@ func (s *Store) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 		return nil, s.unavailable()
 	}
 	t := &txn{store: s, options: o}
-	t.owner.ID, t.owner.Waits = o.Owner, o.Waits
+	t.owner.ID, t.owner.Observer = o.Owner, o.Observer
 	t.reads.Limit = s.options.FootprintReads
 	if !s.states.begin(t, o.Newest) {
 		return nil, s.unavailable()

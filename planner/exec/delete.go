@@ -81,7 +81,7 @@ func (o *deleteOp) run(ctx *Ctx) error {
 	}
 	for i := 0; i < o.buffer.Chunks(); i++ {
 		for _, t := range o.targets {
-			if err := lockRows(ctx, t.writer, t.key, o.buffer.Chunk(i), kv.LockUpdate); err != nil {
+			if err := lockRows(ctx, t.writer, t.key, o.buffer.Chunk(i), kv.LockUpdate, whileDeleting); err != nil {
 				return err
 			}
 		}

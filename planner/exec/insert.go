@@ -184,7 +184,7 @@ func (o *insertOp) insertBatch(ctx *Ctx, in *types.Batch) error {
 				return err
 			}
 		}
-		if err := o.writer.lock(ctx, keys, kv.LockUpdate); err != nil {
+		if err := o.writer.lock(ctx, keys, kv.LockUpdate, whileInserting); err != nil {
 			return err
 		}
 	}

@@ -102,7 +102,7 @@ func (o *lockRowsOp) lock(ctx *Ctx, b *types.Batch, i int) (bool, error) {
 		}
 		key := l.codec.AppendKey(nil, v.S[i])
 		o.keys = append(o.keys[:0], key)
-		err := ctx.Txn.Lock(ctx, o.keys, l.mode, kv.WaitPolicy{NoWait: l.NoWait, SkipLocked: l.SkipLocked, Timeout: ctx.LockTimeout})
+		err := acquire(ctx, l.Table, o.keys, l.mode, kv.WaitPolicy{NoWait: l.NoWait, SkipLocked: l.SkipLocked}, whileLocking)
 		if errors.Is(err, kv.ErrLockSkipped) {
 			return false, nil
 		}
@@ -110,7 +110,7 @@ func (o *lockRowsOp) lock(ctx *Ctx, b *types.Batch, i int) (bool, error) {
 			return false, errs.Wrap(err, errs.LockNotAvailable, "could not obtain lock on row in relation %q", l.Table.Name)
 		}
 		if err != nil {
-			return false, ctx.Error(err)
+			return false, err
 		}
 	}
 	return true, nil

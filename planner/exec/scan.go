@@ -167,6 +167,7 @@ type scanOp struct {
 	whole   bool
 
 	batch  *types.Batch
+	counts *TableCounts
 	opened bool // spans are made
 	spans  []span
 	at     int // next span
@@ -223,16 +224,19 @@ func (o *scanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 	if err := ctx.Canceled(); err != nil {
 		return nil, err
 	}
-	if !o.opened {
+	first := !o.opened
+	if first {
 		if err := o.bounds.prepare(ctx, oneRow); err != nil {
 			return nil, err
 		}
+		o.counts = ctx.countsOf(o.reader.codec.Table)
 		o.opened = true
 		o.spans = o.bounds.of(0)
 	}
 	n := o.pacer.next(max)
 	resetBatch(o.batch, n)
 	row := 0
+	defer func() { o.counts.scanned(!o.whole || o.reader.index != nil, first, row) }()
 	for row < n {
 		if o.it == nil {
 			if o.at == len(o.spans) {
