@@ -98,12 +98,14 @@ func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	s.listener = l
 	closing := s.closing
+	if !closing {
+		s.serving.Add(1) // watchHangups
+	}
 	s.mu.Unlock()
 	if closing {
 		return l.Close()
 	}
 	stop := make(chan struct{})
-	s.serving.Add(1)
 	go func() {
 		defer s.serving.Done()
 		s.watchHangups(stop)

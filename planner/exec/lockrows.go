@@ -107,7 +107,8 @@ func (o *lockRowsOp) lock(ctx *Ctx, b *types.Batch, i int) (bool, error) {
 			return false, nil
 		}
 		if errors.Is(err, kv.ErrLockNotAvailable) && l.NoWait {
-			return false, errs.Wrap(err, errs.LockNotAvailable, "could not obtain lock on row in relation %q", l.Table.Name)
+			// The cause stays out of it: it would be told as a timeout.
+			return false, errs.New(errs.LockNotAvailable, "could not obtain lock on row in relation %q", l.Table.Name)
 		}
 		if err != nil {
 			return false, err

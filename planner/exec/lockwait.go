@@ -103,14 +103,14 @@ func DescribeRange(t *catalog.Table, r kv.KeyRange, env *types.Env) string {
 		text = "(" + join(names[:len(low)]) + ")" + op + "(" + join(low) + ")"
 	}
 	op := "<"
-	_, high, rest := decodeKey(t, r.End, env)
+	upper, high, rest := decodeKey(t, r.End, env)
 	if len(high) == 0 || len(rest) > 0 {
 		// The end of all keys with a prefix is one more than the prefix.
 		before := bytes.Clone(r.End)
 		if n := len(before); n > 4 && before[n-1] > 0 {
 			before[n-1]--
-			if _, values, rest := decodeKey(t, before, env); len(values) > 0 && len(rest) == 0 {
-				op, high = "<=", values
+			if n, values, rest := decodeKey(t, before, env); len(values) > 0 && len(rest) == 0 {
+				op, upper, high = "<=", n, values
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func DescribeRange(t *catalog.Table, r kv.KeyRange, env *types.Env) string {
 		if text != "" {
 			text += ", "
 		}
-		text += "(" + join(names[:len(high)]) + ")" + op + "(" + join(high) + ")"
+		text += "(" + join(upper[:len(high)]) + ")" + op + "(" + join(high) + ")"
 	}
 	if text == "" {
 		return "all"
