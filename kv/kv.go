@@ -64,6 +64,9 @@ type Reader interface {
 	// Scan iterates over the pairs of a range in key order. What the iterator has passed over, not the
 	// whole range, goes into the footprint.
 	Scan(ctx context.Context, r KeyRange, o ScanOptions) Iterator
+	// Unrecorded reads the same state, but leaves no footprint. It is for looking around where a result may leave
+	// out what it likes: whoever relies on something then observes it.
+	Unrecorded() Reader
 }
 
 // Txn is one transaction. Only one goroutine may use it at a time, except that readers obtained from one

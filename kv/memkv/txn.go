@@ -72,7 +72,13 @@ func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, b
 func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	return t.scan(ctx, t.writes.Copy(), r, o)
+	return t.scan(ctx, t.writes.Copy(), r, o, false)
+}
+
+func (t *txn) Unrecorded() kv.Reader {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return &view{txn: t, writes: t.writes.Copy(), silent: true}
 }
 
 func (t *txn) View() kv.Reader {

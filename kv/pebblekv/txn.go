@@ -92,42 +92,49 @@ func (t *txn) ReadVersion() kv.Version { return t.snap.version }
 
 // Get implements kv.Reader.
 func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
-	return t.get(ctx, t.writes.Current(), key, cols)
+	return t.get(ctx, t.writes.Current(), key, cols, true)
 }
 
 // Scan implements kv.Reader.
 func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
-	return newIterator(ctx, t, t.writes.Frozen(), r, o)
+	return newIterator(ctx, t, t.writes.Frozen(), r, o, true)
 }
 
 // View implements kv.Txn.
-func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.writes.Frozen()} }
+func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.writes.Frozen(), recorded: true} }
+
+// Unrecorded implements kv.Reader.
+func (v *view) Unrecorded() kv.Reader { return &view{txn: v.txn, writes: v.writes} }
+
+// Unrecorded implements kv.Reader.
+func (t *txn) Unrecorded() kv.Reader { return &view{txn: t, writes: t.writes.Frozen()} }
 
 // view is a kv.Reader over the writes its transaction had made when it was taken.
 type view struct {
-	txn    *txn
-	writes *buffer.Tree
+	txn      *txn
+	writes   *buffer.Tree
+	recorded bool // its reads go into the footprint
 }
 
 // Get implements kv.Reader.
 func (v *view) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
-	return v.txn.get(ctx, v.writes, key, cols)
+	return v.txn.get(ctx, v.writes, key, cols, v.recorded)
 }
 
 // Scan implements kv.Reader.
 func (v *view) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
-	return newIterator(ctx, v.txn, v.writes, r, o)
+	return newIterator(ctx, v.txn, v.writes, r, o, v.recorded)
 }
 
 // get reads key under writes.
-func (t *txn) get(ctx context.Context, writes *buffer.Tree, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+func (t *txn) get(ctx context.Context, writes *buffer.Tree, key []byte, cols kv.ColumnSet, recorded bool) ([]byte, bool, error) {
 	if err := t.enter(ctx); err != nil {
 		return nil, false, err
 	}
 	defer t.leave()
 	if writes != nil {
 		if w, ok := writes.Get(buffer.Write{Key: key}); ok {
-			if rest := (cols | kv.Existence) &^ w.Columns; rest != 0 && !t.options.ReadOnly {
+			if rest := (cols | kv.Existence) &^ w.Columns; rest != 0 && recorded && !t.options.ReadOnly {
 				t.mu.Lock()
 				t.observe(key, rest)
 				t.mu.Unlock()
@@ -145,7 +152,7 @@ func (t *txn) get(ctx context.Context, writes *buffer.Tree, key []byte, cols kv.
 	if err == nil {
 		value = t.values.Copy(stored)
 	}
-	if !t.options.ReadOnly {
+	if recorded && !t.options.ReadOnly {
 		t.observe(key, cols|kv.Existence)
 	}
 	t.mu.Unlock()
