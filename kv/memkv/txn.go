@@ -234,6 +234,9 @@ func (t *txn) sequence(ctx context.Context) (kv.Version, error) {
 		return 0, err
 	}
 	next := state{version: s.newest.version + 1, data: s.newest.data.Copy()}
+	if o := t.options.Observer; o != nil {
+		o.Sequenced(next.version)
+	}
 	written := map[string]kv.ColumnSet{}
 	t.writes.Scan(func(key string, w write) bool {
 		if w.deleted {
