@@ -34,8 +34,8 @@ type iterator struct {
 	reverse bool
 	// recorded: what it passes over goes into the footprint.
 	recorded bool
-	writes  *buffer.Tree // own writes, nil if there are none
-	options pebble.IterOptions
+	writes   *buffer.Tree // own writes, nil if there are none
+	options  pebble.IterOptions
 
 	source *pebble.Iterator // nil before the first move and after the last
 	fresh  bool             // the source has not been moved
