@@ -197,12 +197,13 @@ func TestHangup(t *testing.T) {
 	a, b, c, watcher := connect(t, s), connect(t, s), connect(t, s), connect(t, s)
 	a.exec(table)
 	a.exec("BEGIN; SELECT * FROM t WHERE id = 1 FOR SHARE")
-	_ = b.begin(watcher, "UPDATE t SET v = 1 WHERE id = 1")
+	second := b.begin(watcher, "UPDATE t SET v = 1 WHERE id = 1")
 	third := c.begin(watcher, "SELECT * FROM t WHERE id = 1 FOR SHARE") // behind b
 	if err := b.conn.PgConn().Conn().(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	succeeds(t, third)
+	fails(t, ends(t, second), "08006") // it still listens
 	watcher.until("0", fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d", b.pid))
 	if got := watcher.one("SELECT count(*) FROM pg_locks WHERE NOT granted"); got != "0" {
 		t.Errorf("%s wait", got)
