@@ -196,8 +196,12 @@ func (l *commitLog) statement(v kv.Version, id catalog.StorageID) string {
 	return ""
 }
 
-// relationKeys finds the table, and the index if it is one, that a storage belongs to.
+// relationKeys finds the table, and the index if it is one, that a storage belongs to. The snapshot may be nil: nothing
+// is found then.
 func relationKeys(snapshot *catalog.Snapshot, id catalog.StorageID) (t *catalog.Table, x *catalog.Index) {
+	if snapshot == nil {
+		return nil, nil
+	}
 	for _, t := range snapshot.Tables() {
 		if t.Storage == id {
 			return t, nil

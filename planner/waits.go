@@ -65,6 +65,10 @@ func (s *Session) deadlock(err error) *errs.Error {
 	if !errors.As(err, &d) {
 		return e
 	}
+	schema := s.tx.snapshot
+	if schema == nil {
+		schema = s.namesOf // the statement had only begun to read it, as after ROLLBACK TO the transaction's beginning
+	}
 	var waits, queries []string
 	for i, w := range d.Waits {
 		pid := pidOf(w.Waiter)
@@ -72,7 +76,7 @@ func (s *Session) deadlock(err error) *errs.Error {
 		if w.Queued {
 			page, tuple := tupleOf(w.Key)
 			relation := catalog.OID(0)
-			if t, x := relationKeys(s.tx.snapshot, storageOf(w.Key)); x != nil {
+			if t, x := relationKeys(schema, storageOf(w.Key)); x != nil {
 				relation = x.OID
 			} else if t != nil {
 				relation = t.OID

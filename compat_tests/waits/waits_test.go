@@ -50,6 +50,30 @@ func TestDeadlock(t *testing.T) {
 	}
 }
 
+// TestDeadlockInQueue: one of the circle waits for another that waits for the same row before it. The session that is
+// told has gone back to its transaction's beginning, where it had not read the schema.
+func TestDeadlockInQueue(t *testing.T) {
+	s := testserver.Start(t)
+	x, y, z, watcher := connect(t, s), connect(t, s), connect(t, s), connect(t, s)
+	x.exec(table)
+	x.exec("BEGIN; SAVEPOINT a; SELECT * FROM t WHERE id = 1 FOR KEY SHARE; ROLLBACK TO a")
+	z.exec("BEGIN; UPDATE t SET v = 0 WHERE id = 2")
+	second := y.begin(watcher, "SELECT * FROM t WHERE id = 1 FOR UPDATE")
+	third := z.begin(watcher, "SELECT * FROM t WHERE id = 1 FOR KEY SHARE")
+	e := fails(t, x.try("UPDATE t SET v = 1 WHERE id = 2"), "40P01")
+	oid := watcher.one("SELECT 't'::regclass::oid")
+	want := fmt.Sprintf(`^Process %d waits for ShareLock on transaction \d+; blocked by process %d\.
+Process %d waits for AccessShareLock on tuple \(\d+,\d+\) of relation %s of database 5; blocked by process %d\.
+Process %d waits for ShareLock on transaction \d+; blocked by process %d\.$`, x.pid, z.pid, z.pid, oid, y.pid, y.pid, x.pid)
+	if !regexp.MustCompile(want).MatchString(e.Detail) {
+		t.Errorf("%s\nnot %s", e.Detail, want)
+	}
+	x.exec("ROLLBACK")
+	succeeds(t, second)
+	succeeds(t, third)
+	z.exec("ROLLBACK")
+}
+
 // TestDeadlockTimeout: of two sessions the one with the smaller deadlock_timeout gives way, though the other one's
 // wait closes the circle.
 func TestDeadlockTimeout(t *testing.T) {
