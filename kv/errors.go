@@ -47,6 +47,30 @@ func (e *ConflictError) Error() string { return ErrConflict.Error() }
 // Unwrap makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
+// StaleError is an ErrStale that names the key and the newest commit that wrote it. It is not formatted before
+// somebody asks, since on a hot row it is the normal course of things.
+type StaleError struct {
+	Key     []byte
+	Version Version
+}
+
+func (e *StaleError) Error() string { return fmt.Sprintf("%v: %x", ErrStale, e.Key) }
+
+// Unwrap makes errors.Is(err, ErrStale) true.
+func (e *StaleError) Unwrap() error { return ErrStale }
+
+// LockError names the key whose lock was not had: with NoWait and SkipLocked, or because the wait ended otherwise,
+// by a timeout or the context's end.
+type LockError struct {
+	Key []byte
+	Err error
+}
+
+func (e *LockError) Error() string { return fmt.Sprintf("%v: lock of %x", e.Err, e.Key) }
+
+// Unwrap makes errors.Is find the reason.
+func (e *LockError) Unwrap() error { return e.Err }
+
 // DeadlockError is an ErrDeadlock that names the cycle: each waiter waits for the next one's lock, the last one
 // for the first one's. The first is the transaction that gets the error.
 type DeadlockError struct{ Waits []LockWait }
@@ -56,6 +80,7 @@ type LockWait struct {
 	Waiter, Holder uint64 // TxnOptions.Owner of both
 	Key            []byte
 	Mode           LockMode // that is asked for
+	Queued         bool     // the holder has not got the lock either: its request is only the earlier one
 }
 
 func (e *DeadlockError) Error() string {

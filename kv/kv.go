@@ -47,9 +47,11 @@ type TxnOptions struct {
 	// newest durable one. It is for transactions that are run again after a conflict. Commit of such a
 	// transaction, and WaitDurable, return only when that state is durable.
 	Newest bool
-	// Owner names the client in a DeadlockError, for instance by its process ID. The store attaches no
+	// Owner names the transaction in a DeadlockError and in an Observer's LockQueues. The store attaches no
 	// meaning to it.
 	Owner uint64
+	// Observer hears of lock waits and of the commit; nil: nobody does.
+	Observer TxnObserver
 }
 
 // Reader reads one state of the store. The reads are recorded in the footprint of its transaction.
@@ -62,6 +64,9 @@ type Reader interface {
 	// Scan iterates over the pairs of a range in key order. What the iterator has passed over, not the
 	// whole range, goes into the footprint.
 	Scan(ctx context.Context, r KeyRange, o ScanOptions) Iterator
+	// Unrecorded reads the same state, but leaves no footprint. It is for looking around where a result may leave
+	// out what it likes: whoever relies on something then observes it.
+	Unrecorded() Reader
 }
 
 // Txn is one transaction. Only one goroutine may use it at a time, except that readers obtained from one
@@ -228,4 +233,7 @@ type WaitPolicy struct {
 	SkipLocked bool
 	// Timeout fails with ErrLockNotAvailable when it has passed. Zero means none.
 	Timeout time.Duration
+	// Patience chooses among the requests of a deadlock: the one with the least fails, and of those with
+	// equal patience the one that closed the cycle. Deadlocks are found at once, whatever it says.
+	Patience time.Duration
 }

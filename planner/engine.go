@@ -59,11 +59,16 @@ type Engine struct {
 	log       *slog.Logger
 	started   time.Time
 
-	reruns atomic.Int64 // times a transaction was run again
+	reruns       atomic.Int64  // times a transaction was run again
+	begun        atomic.Int64  // sessions
+	transactions atomic.Uint32 // the latest number given out: see live
+	conflicts    *recorder
+	commits      commitLog
 
 	mu       sync.Mutex
 	sessions map[uint32]*Session
 	nextPID  uint32
+	ended    counters // of sessions that are no more
 }
 
 // Open makes an engine over a store, which it does not close. It creates the schema on an empty store.
@@ -81,7 +86,7 @@ func Open(ctx context.Context, store kv.Store, config Config) (*Engine, error) {
 	e := &Engine{
 		config: config, store: store, catalog: c, sequences: c.Sequences(), parses: parse.NewCache(32 << 20),
 		plans: newPlanCache(config.PlanCacheEntries), log: config.Logger, started: time.Now(),
-		sessions: map[uint32]*Session{},
+		sessions: map[uint32]*Session{}, conflicts: newRecorder(),
 	}
 	return e, nil
 }
@@ -108,10 +113,14 @@ func (e *Engine) register(s *Session) {
 	}
 	s.pid, s.secret = e.nextPID, binary.BigEndian.Uint32(b[:])
 	e.sessions[s.pid] = s
+	e.begun.Add(1)
 }
 
 func (e *Engine) unregister(s *Session) {
 	e.mu.Lock()
+	if e.sessions[s.pid] == s {
+		e.ended.add(&s.counts)
+	}
 	delete(e.sessions, s.pid)
 	e.mu.Unlock()
 }
@@ -145,17 +154,11 @@ func (e *Engine) describeConflict(snapshot *catalog.Snapshot, c *kv.ConflictErro
 	if c.End != nil {
 		what = "a range of keys"
 	}
-	if snapshot != nil && len(c.Start) >= 4 {
-		storage := catalog.StorageID(binary.BigEndian.Uint32(c.Start))
-		for _, t := range snapshot.Tables() {
-			if t.Storage == storage {
-				what += fmt.Sprintf(` of table "%s"`, t.Name)
-			}
-			for _, x := range t.Indexes {
-				if !x.Primary && x.Storage == storage {
-					what += fmt.Sprintf(` of index "%s"`, x.Name)
-				}
-			}
+	if snapshot != nil {
+		if t, x := relationKeys(snapshot, storageOf(c.Start)); x != nil {
+			what += fmt.Sprintf(` of index "%s"`, x.Name)
+		} else if t != nil {
+			what += fmt.Sprintf(` of table "%s"`, t.Name)
 		}
 	}
 	return fmt.Sprintf("Read %s that a concurrent transaction has changed.", what)

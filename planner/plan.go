@@ -31,6 +31,8 @@ type plan struct {
 	reads   bool   // only reads: no writes, no locks, no volatile functions
 	version uint64
 	path    []string
+	// storages are the tables and indexes it has to do with.
+	storages []catalog.StorageID
 }
 
 // valid reports whether the plan still stands for a schema and search path.
@@ -113,6 +115,14 @@ func (e *Engine) optimize(ctx context.Context, s *Session, q *algebra.Query, sna
 		return nil, err
 	}
 	pl := &plan{query: q, exec: x, version: snapshot.Version, path: slices.Clone(s.settings.path), locks: locksRows(q)}
+	for _, t := range q.Tables {
+		if t.Storage != 0 {
+			pl.storages = append(pl.storages, t.Storage)
+		}
+		for _, x := range t.Indexes {
+			pl.storages = append(pl.storages, x.Storage)
+		}
+	}
 	pl.reads = !q.Writes && !q.Volatile && !pl.locks
 	if q.Output != nil {
 		pl.columns = make([]ResultColumn, len(q.Output))
@@ -149,6 +159,7 @@ func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, 
 			return nil, nil, err
 		}
 	}
+	s.noteQuery(p.text, pl.storages, pl.query.Writes || pl.locks)
 	s.tx.snapshot.Observe(s.tx.kv, pl.query.Tables...)
 	if len(p.lifted) > 0 {
 		lifted, err := s.liftedValues(p, pl)
@@ -185,6 +196,7 @@ func (s *Session) writing(what string, out Output) error {
 	if s.tx.readOnly {
 		return readOnlyError(what)
 	}
+	s.noteWriting(what)
 	out.Hold() // what has not been sent need not be answered in the same way if the transaction is run again
 	return nil
 }
@@ -193,8 +205,8 @@ func (s *Session) writing(what string, out Output) error {
 func (s *Session) execContext(ctx context.Context, params []types.Datum) *exec.Ctx {
 	return &exec.Ctx{
 		Ctx: *s.functionContext(ctx), Reader: s.tx.kv.View(), Txn: s.tx.kv, Params: params, Catalog: s.tx.snapshot,
-		WorkMem: s.settings.workMem, TempDir: s.engine.config.TempDir, LockTimeout: s.settings.timeouts.lock, Notice: s.notice,
-		Deferred: &s.tx.deferred, RowNumbers: s.engine.catalog.RowNumbers, Changed: s.rowsChanged,
+		WorkMem: s.settings.workMem, TempDir: s.engine.config.TempDir, LockTimeout: s.settings.timeouts.lock, DeadlockTimeout: s.settings.timeouts.deadlock, Notice: s.notice,
+		Deferred: &s.tx.deferred, RowNumbers: s.engine.catalog.RowNumbers, Changed: s.rowsChanged, Counts: s.tableCounts,
 	}
 }
 
@@ -262,10 +274,4 @@ func typesKey(ts []*types.Type) string {
 		b.WriteByte(',')
 	}
 	return b.String()
-}
-
-// rowsChanged notes how many rows a table has gained; it counts once the transaction is durable.
-func (s *Session) rowsChanged(table catalog.OID, rows, bytes int64) {
-	stats := s.engine.catalog.Stats(table)
-	s.tx.afterCommit = append(s.tx.afterCommit, func() { stats.Add(rows, bytes) })
 }

@@ -175,7 +175,7 @@ func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
 	statement := len(steps) > 0 && steps[len(steps)-1].unfinished
 	for {
 		if again.cause != errBlind {
-			s.engine.reruns.Add(1)
+			s.noteRerun(t.explicit || t.block)
 		}
 		if live < len(steps) && !out.Reset(steps[live].from) {
 			return s.lose(s.cannotReplay(again, "too much of its answers has been sent"))

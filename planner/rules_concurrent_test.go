@@ -101,7 +101,7 @@ func TestChildWaitsForParent(t *testing.T) {
 	y.Must("SET lock_timeout = '20ms'")
 	x.Must("BEGIN; INSERT INTO c VALUES (1)")
 	y.Must("UPDATE p SET n = 1")
-	y.Fails("DELETE FROM p", "ERROR 55P03: canceling statement due to lock timeout")
+	y.Fails("DELETE FROM p", "ERROR 55P03: canceling statement due to lock timeout\nWHERE: while deleting tuple (id)=(1) in relation \"p\"")
 	x.Must("COMMIT")
 	y.Fails("DELETE FROM p", `
 ERROR 23503: update or delete on table "p" violates foreign key constraint "c_p_fkey" on table "c"

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"holdfast/kv"
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
@@ -48,18 +49,31 @@ type Session struct {
 	mu         sync.Mutex // guards what follows
 	cancel     context.CancelCauseFunc
 	terminated *errs.Error
-	activity   activity // written by the session's goroutine alone
+	wake       func()   // see OnTerminate
+	activity   activity // written by the session's goroutine alone, as live and the tables of counts
+	live       live
+	counts     counters
+
+	holder       string            // what the session waits for, as LockWaits has found it
+	committing   *commitNote       // for the commit that is under way
+	lastConflict *kv.ConflictError // that its transaction last met
 }
 
 // activity is what pg_stat_activity shows.
 type activity struct {
 	state      string // "active", "idle", "idle in transaction", "idle in transaction (aborted)"
 	query      string
-	since      int64 // state_change
+	statement  string // the statement that runs, literals lifted out; "" if it is not known apart from query
+	since      int64  // state_change
 	queryStart int64
 
 	application string
 	transaction int64 // xact_start, 0 outside of one
+
+	// Of the kv transaction, when somebody asks.
+	owner  uint64
+	serial uint32
+	wrote  bool
 }
 
 // NewSession starts a session. Its errors are what the client is told instead.
@@ -177,8 +191,26 @@ func (s *Session) interrupt(cause *errs.Error) {
 func (s *Session) Terminate(cause *errs.Error) {
 	s.mu.Lock()
 	s.terminated = cause
+	wake := s.wake
 	s.mu.Unlock()
 	s.interrupt(cause)
+	if wake != nil {
+		wake()
+	}
+}
+
+// Terminated is why the session has been told to end, nil if it has not.
+func (s *Session) Terminated() *errs.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.terminated
+}
+
+// OnTerminate has a function called after each Terminate, by its goroutine: to end the session if it is idle.
+func (s *Session) OnTerminate(wake func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake = wake
 }
 
 // running makes the context of a statement: it ends by Cancel, Terminate and statement_timeout. The caller
@@ -230,6 +262,8 @@ func (s *Session) setActivity(state, query string, now int64) {
 	s.activity = activity{state: state, query: query, since: now, queryStart: s.statementTime, application: s.settings.application}
 	if s.tx != nil {
 		s.activity.transaction = s.tx.time
+	} else if state == "active" {
+		s.activity.transaction = s.statementTime // as its transaction's, which is about to begin
 	}
 }
 
@@ -237,7 +271,12 @@ func (s *Session) setActivity(state, query string, now int64) {
 func (s *Session) currentActivity() activity {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.activity
+	a := s.activity
+	a.owner, a.serial, a.wrote = s.live.owner, s.live.serial, s.live.wrote
+	if a.owner != 0 {
+		a.transaction = s.live.start
+	}
+	return a
 }
 
 // notice sends a notice to the client if its level is one it wants.

@@ -50,7 +50,7 @@ var settingList = []*setting{
 	{name: "client_min_messages", kind: settingEnum, initial: "notice", values: []string{"debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"}, description: "Sets the message levels that are sent to the client."},
 	{name: "data_directory", readOnly: true, description: "The server's data directory."},
 	{name: "DateStyle", initial: "ISO, MDY", report: true, check: checkDateStyle, description: "Sets the display format for date and time values."},
-	{name: "deadlock_timeout", kind: settingInt, initial: "1s", unit: "ms", min: 1, max: 2147483647, readOnly: true, description: "Deadlocks are found as soon as they arise."},
+	{name: "deadlock_timeout", kind: settingInt, initial: "1s", unit: "ms", min: 1, max: 2147483647, description: "Of the sessions in a deadlock, which is found at once, the one with the least time gives way."},
 	{name: "default_table_access_method", initial: "heap", check: only("heap"), description: "Sets the default table access method for new tables."},
 	{name: "default_tablespace", check: only(""), description: "Sets the default tablespace to create tables and indexes in."},
 	{name: "default_text_search_config", initial: "pg_catalog.simple", description: "Sets default text search configuration."},
@@ -420,7 +420,7 @@ type settings struct {
 	custom      map[string]bool
 	undo        []settingChange
 	env         types.Env // derived
-	timeouts    struct{ statement, lock, idle, idleInTransaction time.Duration }
+	timeouts    struct{ statement, lock, deadlock, idle, idleInTransaction time.Duration }
 	workMem     int64 // bytes
 	readOnly    bool  // default_transaction_read_only
 	path        []string
@@ -598,6 +598,7 @@ func (s *settings) derive() {
 	s.env.ExtraFloatDigits = int(number("extra_float_digits"))
 	s.timeouts.statement = time.Duration(number("statement_timeout")) * time.Millisecond
 	s.timeouts.lock = time.Duration(number("lock_timeout")) * time.Millisecond
+	s.timeouts.deadlock = time.Duration(number("deadlock_timeout")) * time.Millisecond
 	s.timeouts.idle = time.Duration(number("idle_session_timeout")) * time.Millisecond
 	s.timeouts.idleInTransaction = time.Duration(number("idle_in_transaction_session_timeout")) * time.Millisecond
 	s.workMem = number("work_mem") * 1024

@@ -73,8 +73,7 @@ func microseconds(t time.Time) int64 { return t.Sub(pgEpoch).Microseconds() }
 func (s *Session) conflict(err error) error {
 	e := errs.Wrap(err, errs.SerializationFailure, "%s", errConflict.Message)
 	e.Hint = "The transaction might succeed if retried."
-	var c *kv.ConflictError
-	if errors.As(err, &c) {
+	if c := s.conflictOf(err, conflictAbort); c != nil {
 		e.Detail = s.engine.describeConflict(s.snapshotForErrors(), c)
 	}
 	return e
@@ -96,13 +95,8 @@ func (s *Session) storeError(err error) error {
 		return err
 	case errors.Is(err, kv.ErrConflict):
 		return s.conflict(err)
-	case errors.Is(err, kv.ErrDeadlock):
-		e := errs.Wrap(err, errs.DeadlockDetected, "deadlock detected")
-		e.Detail = err.Error()
-		e.Hint = "The transaction might succeed if retried."
-		return e
-	case errors.Is(err, kv.ErrLockNotAvailable):
-		return errs.Wrap(err, errs.LockNotAvailable, "canceling statement due to lock timeout")
+	case errors.Is(err, kv.ErrDeadlock), errors.Is(err, kv.ErrLockNotAvailable):
+		return s.lockError(err)
 	case errors.Is(err, kv.ErrTooLarge):
 		return errs.Wrap(err, errs.ProgramLimitExceeded, "transaction is too large").
 			WithDetail("%s", err.Error()).
@@ -137,7 +131,8 @@ func (s *Session) open(ctx context.Context, reads bool) error {
 	case t.kv == nil:
 		readOnly := t.readOnly && t.explicit
 		t.blind = reads && !readOnly && !t.explicit && t.reruns == 0
-		txn, err := s.engine.store.Begin(ctx, kv.TxnOptions{ReadOnly: readOnly || t.blind, Newest: t.reruns > 0})
+		txn, err := s.engine.store.Begin(ctx, kv.TxnOptions{ReadOnly: readOnly || t.blind, Newest: t.reruns > 0,
+			Owner: s.beginLive(t.time), Observer: txnObserver{s}})
 		if err != nil {
 			return s.storeError(err)
 		}
@@ -160,6 +155,7 @@ func (s *Session) open(ctx context.Context, reads bool) error {
 func (s *Session) refresh(ctx context.Context) error {
 	t := s.tx
 	if err := t.kv.Refresh(ctx); err != nil {
+		s.metConflict(err)
 		return err
 	}
 	if !t.changedSchema {
@@ -229,6 +225,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 			return s.storeError(err)
 		}
 		t.kv.Retract(mark)
+		s.noteStale(err)
 		t.draws.next, s.pcg = drawn, random
 		if !out.Reset(from) {
 			return &rerun{cause: kv.ErrConflict}
@@ -312,7 +309,9 @@ func (s *Session) tryCommit(ctx context.Context) error {
 	err := s.checkDeferred(ctx)
 	if err == nil {
 		var version kv.Version
+		s.noteCommit()
 		version, err = t.kv.Commit(ctx)
+		s.metConflict(err)
 		if !errors.Is(err, kv.ErrConflict) {
 			s.engine.catalog.Finish(t.kv, version, errors.Is(err, kv.ErrCommitUnknown))
 		}
@@ -353,6 +352,8 @@ func (s *Session) finish(t *transaction, committed bool) {
 	for _, f := range t.afterEnd {
 		f()
 	}
+	s.counts.ended(committed)
+	s.endLive()
 	if committed {
 		for _, f := range t.afterCommit {
 			f()
@@ -365,6 +366,7 @@ func (s *Session) drop() {
 	if t := s.tx; t != nil {
 		t.release(s.engine.catalog)
 		s.tx = nil
+		s.endLive()
 	}
 }
 

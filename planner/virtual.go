@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,13 +18,20 @@ func init() {
 		"pg_cursors":             cursorRows,
 		"pg_stat_database":       databaseRows,
 		"pg_locks":               lockRows,
+		"pg_stat_user_tables":    tableRows,
+		"pg_stat_all_tables":     tableRows,
 	} {
-		catalog.RegisterRows(catalog.PgCatalogOID, name, func(v *catalog.VirtualContext, _ catalog.VirtualFilter, emit func([]types.Datum) bool) error {
-			if s, ok := v.Session.(functionSession); ok {
-				rows(s.Session, emit)
-			}
-			return nil
-		})
+		catalog.RegisterRows(catalog.PgCatalogOID, name, ofSessions(rows))
+	}
+}
+
+// ofSessions makes the rows of a relation that shows sessions.
+func ofSessions(rows func(s *Session, emit func([]types.Datum) bool)) catalog.VirtualRows {
+	return func(v *catalog.VirtualContext, _ catalog.VirtualFilter, emit func([]types.Datum) bool) error {
+		if s, ok := v.Session.(functionSession); ok {
+			rows(s.Session, emit)
+		}
+		return nil
 	}
 }
 
@@ -80,44 +86,6 @@ func settingRows(s *Session, emit func([]types.Datum) bool) {
 	}
 }
 
-// activityRows are the rows of pg_stat_activity, one for each session.
-func activityRows(own *Session, emit func([]types.Datum) bool) {
-	var sessions []*Session
-	own.engine.each(func(s *Session) { sessions = append(sessions, s) })
-	slices.SortFunc(sessions, func(a, b *Session) int { return int(a.pid) - int(b.pid) })
-	for _, s := range sessions {
-		row := make([]types.Datum, 22)
-		user := types.Null
-		if r := own.tx.snapshot.Role(s.options.User); r != nil {
-			user = types.NewInt(int64(r.OID))
-		}
-		row[0], row[1] = types.NewInt(int64(catalog.PostgresDatabaseOID)), types.NewString(s.options.Database)
-		row[2], row[4], row[5] = types.NewInt(int64(s.pid)), user, types.NewString(s.options.User)
-		if host, port, err := net.SplitHostPort(s.options.Remote); err == nil {
-			row[7] = textDatum(host)
-			if n, err := strconv.Atoi(port); err == nil {
-				row[9] = types.NewInt(int64(n))
-			}
-		} else {
-			row[9] = types.NewInt(-1) // a Unix socket
-		}
-		row[10] = types.NewInt(microseconds(s.started))
-		a := s.currentActivity()
-		row[6] = types.NewString(a.application)
-		if a.queryStart != 0 {
-			row[12] = types.NewInt(a.queryStart)
-		}
-		if a.transaction != 0 {
-			row[11] = types.NewInt(a.transaction)
-		}
-		row[13], row[16], row[20] = types.NewInt(a.since), types.NewString(a.state), types.NewString(a.query)
-		row[21] = types.NewString("client backend")
-		if !emit(row) {
-			return
-		}
-	}
-}
-
 // preparedRows are the rows of pg_prepared_statements: those of the session, by name.
 func preparedRows(s *Session, emit func([]types.Datum) bool) {
 	var names []string
@@ -157,32 +125,4 @@ func cursorRows(s *Session, emit func([]types.Datum) bool) {
 			return
 		}
 	}
-}
-
-// lockRows are the rows of pg_locks: each running transaction holds its own identity. Row locks are no more
-// shown than PostgreSQL shows those that nobody waits for, and tables are not locked.
-func lockRows(s *Session, emit func([]types.Datum) bool) {
-	var list []*Session
-	s.engine.each(func(s *Session) { list = append(list, s) })
-	for _, s := range list {
-		a := s.currentActivity()
-		if a.transaction == 0 && a.state != "active" {
-			continue
-		}
-		row := make([]types.Datum, 16)
-		row[0], row[5], row[10] = types.NewString("virtualxid"), types.NewString(strconv.Itoa(int(s.pid))+"/1"), types.NewString(strconv.Itoa(int(s.pid))+"/1")
-		row[11], row[12], row[13], row[14] = types.NewInt(int64(s.pid)), types.NewString("ExclusiveLock"), types.NewBool(true), types.NewBool(true)
-		if !emit(row) {
-			return
-		}
-	}
-}
-
-// databaseRows is the row of pg_stat_database. Only the sessions are counted.
-func databaseRows(s *Session, emit func([]types.Datum) bool) {
-	sessions := int64(0)
-	s.engine.each(func(*Session) { sessions++ })
-	row := make([]types.Datum, 28)
-	row[0], row[1], row[2] = types.NewInt(int64(catalog.PostgresDatabaseOID)), types.NewString(s.options.Database), types.NewInt(sessions)
-	emit(row)
 }

@@ -41,6 +41,8 @@ type conn struct {
 	mu       sync.Mutex // guards what follows against stop and abort
 	waiting  bool       // in a read between statements
 	aborted  bool       // deadlines are not to be changed any more
+	received uint64     // messages asked for
+	checked  uint64     // received, when watchHangups last looked
 	admitted bool       // counts as a client; guarded by the server's lock
 }
 
@@ -178,6 +180,7 @@ func (c *conn) start(m *pgproto3.StartupMessage) error {
 	if err != nil {
 		return fatal(errs.As(err))
 	}
+	session.OnTerminate(c.wake)
 	c.mu.Lock()
 	c.session = session
 	if !c.aborted {
@@ -326,6 +329,11 @@ func (c *conn) loop() error {
 func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 	c.mu.Lock()
 	c.waiting = true
+	c.received++
+	if e := c.session.Terminated(); e != nil {
+		c.mu.Unlock()
+		return nil, e
+	}
 	if c.aborted || c.stopping.Load() && !c.session.Busy() {
 		c.mu.Unlock()
 		return nil, shuttingDown()
@@ -347,6 +355,9 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 	}
 	var ne net.Error
 	if errors.As(err, &ne) && ne.Timeout() {
+		if e := c.session.Terminated(); e != nil {
+			return nil, e
+		}
 		if c.stopping.Load() {
 			return nil, shuttingDown()
 		}
@@ -378,6 +389,16 @@ func (c *conn) abort() {
 	if session != nil {
 		session.Terminate(shuttingDown())
 	}
+}
+
+// wake ends the wait for the next message, for a session that has been terminated.
+func (c *conn) wake() {
+	c.mu.Lock()
+	if c.waiting {
+		c.aborted = true
+		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+	c.mu.Unlock()
 }
 
 func shuttingDown() *errs.Error {

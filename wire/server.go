@@ -98,10 +98,19 @@ func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	s.listener = l
 	closing := s.closing
+	if !closing {
+		s.serving.Add(1) // watchHangups
+	}
 	s.mu.Unlock()
 	if closing {
 		return l.Close()
 	}
+	stop := make(chan struct{})
+	go func() {
+		defer s.serving.Done()
+		s.watchHangups(stop)
+	}()
+	defer close(stop)
 	for {
 		nc, err := l.Accept()
 		if err != nil {

@@ -150,13 +150,14 @@ type Stats struct {
 	Runs         int
 	RunIntervals int
 	Coarsenings  uint64 // times keys were made ranges, since the start
+	Bound        int    // single keys kept at most
 }
 
 // Stats returns the present counts.
 func (r *Recent) Stats() Stats {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	s := Stats{Keys: r.size, Runs: len(r.runs), Coarsenings: r.coarsenings}
+	s := Stats{Keys: r.size, Runs: len(r.runs), Coarsenings: r.coarsenings, Bound: r.bound}
 	for i := range r.runs {
 		s.RunIntervals += len(r.runs[i].intervals)
 	}

@@ -16,6 +16,7 @@ var footprintScenarios = []scenario{
 	{"footprint/writes of a key add up", writesAddUp},
 	{"footprint/forward scan", forwardScan},
 	{"footprint/reverse scan", reverseScan},
+	{"footprint/unrecorded reads", unrecordedReads},
 	{"footprint/unstarted scan", unstartedScan},
 	{"footprint/scan beside own writes", scanBesideOwnWrites},
 	{"footprint/own writes", ownWritesAreNoReads},
@@ -143,6 +144,51 @@ func forwardScan(e *env) {
 	e.put("gg")
 	e.against("all, insert at the end", take(4), func(y *tx) { y.set("gg", "2") }, true)
 	e.against("all, change the end itself", take(5), func(y *tx) { y.set("h", "2") }, false)
+}
+
+// unrecordedReads see what others see and leave nothing, and what is observed of them counts.
+func unrecordedReads(e *env) {
+	e.put("a=1", "c=1")
+	look := func(x *tx) {
+		x.set("b", "2")
+		view := x.View()
+		x.set("bb", "3")
+		for from, r := range map[string]kv.Reader{"the transaction": x.Txn.Unrecorded(), "a view": view.Unrecorded()} {
+			want := "a=1 b=2 c=1"
+			if from == "the transaction" {
+				want = "a=1 b=2 bb=3 c=1"
+			}
+			if v, ok, err := r.Get(x.ctx, []byte("a"), kv.AllColumns); err != nil || !ok || string(v) != "1" {
+				e.Errorf("%s: a is %q %v %v", from, v, ok, err)
+			}
+			if _, ok, err := r.Get(x.ctx, []byte("d"), kv.AllColumns); ok || err != nil {
+				e.Errorf("%s: d is there, %v", from, err)
+			}
+			got := ""
+			it := r.Scan(x.ctx, kv.KeyRange{End: []byte("d")}, kv.ScanOptions{Columns: kv.AllColumns})
+			for it.Next() {
+				got += " " + string(it.Key()) + "=" + string(it.Value())
+			}
+			if err := it.Err(); err != nil {
+				e.Error(err)
+			}
+			if err := it.Close(); err != nil {
+				e.Error(err)
+			}
+			e.equal("pairs of "+from, got, " "+want)
+		}
+	}
+	e.against("change of a key read", look, func(y *tx) { y.set("a", "2") }, false)
+	e.put("a=1", "b", "bb")
+	e.against("insert into a range read", look, func(y *tx) { y.set("aa", "2") }, false)
+	e.put("aa", "b", "bb")
+	observed := func(x *tx) {
+		look(x)
+		x.Observe([]byte("a"), kv.AllColumns)
+	}
+	e.against("change of a key observed", observed, func(y *tx) { y.set("a", "2") }, true)
+	e.put("a=1", "b", "bb")
+	e.against("change of another", observed, func(y *tx) { y.set("c", "2") }, false)
 }
 
 func reverseScan(e *env) {

@@ -21,6 +21,8 @@ var lockScenarios = []scenario{
 	{"lock/stronger goes first", strongerGoesFirst},
 	{"lock/deadlock of two", deadlockOfTwo},
 	{"lock/deadlock of three", deadlockOfThree},
+	{"lock/deadlock and patience", deadlockAndPatience},
+	{"lock/observed waits", observedWaits},
 	{"lock/deadlock by strengthening", deadlockByStrengthening},
 	{"lock/deadlock over the queue", deadlockOverTheQueue},
 	{"lock/deadlock in one of many keys", deadlockAmongKeys},
@@ -294,6 +296,69 @@ func deadlockOfThree(e *env) {
 	e.awaitNil("second", second)
 	y.Rollback()
 	e.awaitNil("first", first)
+}
+
+// deadlockAndPatience: the least patient gives way, wherever in the cycle it stands, and the others go on.
+func deadlockAndPatience(e *env) {
+	x, y, z := e.begin(), e.begin(), e.begin()
+	x.lock(kv.LockUpdate, "a")
+	y.lock(kv.LockUpdate, "b")
+	z.lock(kv.LockUpdate, "c")
+	patient := kv.WaitPolicy{Patience: time.Hour}
+	first := x.locking(kv.LockUpdate, "b", patient, 0)
+	second := y.locking(kv.LockUpdate, "c", kv.WaitPolicy{Patience: time.Second}, 0)
+	third := make(chan error, 1)
+	go func() { third <- z.lockError(kv.LockUpdate, patient, "a") }()
+	e.fails("the least patient", e.await("the least patient", second), kv.ErrDeadlock)
+	y.wants("z", absent) // it is still usable
+	y.Rollback()
+	e.awaitNil("first", first)
+	x.Rollback()
+	e.awaitNil("third", third)
+	z.Rollback()
+	e.free("a")
+	e.free("b")
+	e.free("c")
+}
+
+// observed collects what a kv.TxnObserver hears.
+type observed struct {
+	waits, ended []kv.LockWait
+	errs         []error
+	sequenced    kv.Version
+}
+
+func (o *observed) LockWaits(w kv.LockWait) { o.waits = append(o.waits, w) }
+func (o *observed) Sequenced(v kv.Version)  { o.sequenced = v }
+func (o *observed) LockWaited(w kv.LockWait, waited time.Duration, err error) {
+	o.ended, o.errs = append(o.ended, w), append(o.errs, err)
+}
+
+func observedWaits(e *env) {
+	x := e.beginWith(kv.TxnOptions{Owner: 7})
+	o := &observed{}
+	y := e.beginWith(kv.TxnOptions{Owner: 8, Observer: o})
+	x.lock(kv.LockUpdate, "a")
+	y.lock(kv.LockUpdate, "b")
+	e.fails("lock", y.lockError(kv.LockUpdate, kv.WaitPolicy{NoWait: true}, "a"), kv.ErrLockNotAvailable)
+	if len(o.waits) > 0 {
+		e.Errorf("waits that were none: %v", o.waits)
+	}
+	e.fails("lock", y.lockError(kv.LockShare, kv.WaitPolicy{Timeout: time.Millisecond}, "a"), kv.ErrLockNotAvailable)
+	waiting := y.locking(kv.LockUpdate, "a", kv.WaitPolicy{}, 0)
+	x.Rollback()
+	e.awaitNil("lock", waiting)
+	e.equal("waits", len(o.waits), 2)
+	e.equal("ends", o.ended, o.waits)
+	e.fails("the first", o.errs[0], kv.ErrLockNotAvailable)
+	if w := o.waits[1]; w.Waiter != 8 || w.Holder != 7 || string(w.Key) != "a" || w.Mode != kv.LockUpdate || o.errs[1] != nil {
+		e.Errorf("the second: %v, %v", w, o.errs[1])
+	}
+	y.set("a", "1")
+	version, err := y.Commit(e.ctx)
+	if err != nil || version != o.sequenced {
+		e.Errorf("committed as %d, %v, sequenced as %d", version, err, o.sequenced)
+	}
 }
 
 func deadlockByStrengthening(e *env) {

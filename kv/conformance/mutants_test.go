@@ -260,6 +260,13 @@ var mutants = map[string]mutant{
 	"snapshots that are not the latest": {
 		begin: func() func(s kv.Store, ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 			slot := make(chan kv.Txn, 1)
+			keep := func(txn kv.Txn) {
+				select {
+				case slot <- txn:
+				default: // somebody else has put one there meanwhile
+					txn.Rollback()
+				}
+			}
 			return func(s kv.Store, ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 				fresh, err := s.Begin(ctx, o)
 				if err != nil || o != (kv.TxnOptions{}) {
@@ -267,13 +274,13 @@ var mutants = map[string]mutant{
 				}
 				select {
 				case old := <-slot:
-					slot <- fresh
+					keep(fresh)
 					if _, _, err := old.Get(ctx, nil, 0); err == nil {
 						return old, nil
 					}
 					return s.Begin(ctx, o)
 				default:
-					slot <- fresh
+					keep(fresh)
 					return s.Begin(ctx, o)
 				}
 			}

@@ -11,6 +11,7 @@ import (
 type edge struct {
 	from   *request
 	to     *Owner
+	queued bool  // to waits for the key of from as well, before it
 	parent *edge // that led to from, nil for the first
 }
 
@@ -23,12 +24,12 @@ type search struct {
 	found *edge
 }
 
-// cycle returns the cycle that the wait of r closes, nil if there is none. t.waits is held.
+// cycle returns the cycle that the wait of r closes, beginning with r, nil if there is none. t.waits is held.
 //
 // The nodes of the graph are owners. A waiting owner waits for the conflicting holders of the key and for
 // the conflicting requests before his. Since those wait for the same key, the part of the graph within one queue
 // is walked in one pass from back to front: the cost is the length of the queue, not its square.
-func (t *Table) cycle(r *request) []kv.LockWait {
+func (t *Table) cycle(r *request) []*edge {
 	s := search{table: t, goal: r.owner, seen: map[*Owner]struct{}{r.owner: {}}}
 	s.expand(r, nil)
 	for len(s.next) > 0 && s.found == nil {
@@ -38,16 +39,34 @@ func (t *Table) cycle(r *request) []kv.LockWait {
 			s.expand(w, e)
 		}
 	}
-	if s.found == nil {
-		return nil
-	}
-	var waits []kv.LockWait
+	var edges []*edge
 	for e := s.found; e != nil; e = e.parent {
+		edges = append(edges, e)
+	}
+	slices.Reverse(edges)
+	return edges
+}
+
+// chooseVictim is the position of the least patient request of a cycle: the first of several.
+func chooseVictim(edges []*edge) int {
+	victim := 0
+	for i, e := range edges {
+		if e.from.patience < edges[victim].from.patience {
+			victim = i
+		}
+	}
+	return victim
+}
+
+// waitsFrom describes a cycle, beginning at a position.
+func waitsFrom(edges []*edge, first int) []kv.LockWait {
+	waits := make([]kv.LockWait, 0, len(edges))
+	for i := range edges {
+		e := edges[(first+i)%len(edges)]
 		waits = append(waits, kv.LockWait{
-			Waiter: e.from.owner.ID, Holder: e.to.ID, Key: bytes.Clone(e.from.key), Mode: e.from.mode,
+			Waiter: e.from.owner.ID, Holder: e.to.ID, Key: bytes.Clone(e.from.key), Mode: e.from.mode, Queued: e.queued,
 		})
 	}
-	slices.Reverse(waits)
 	return waits
 }
 
@@ -97,7 +116,7 @@ func (s *search) expand(r *request, parent *edge) {
 	for i := at - 1; i >= 0; i-- {
 		w := q.waiters[i]
 		if from, ok := blocks(w.owner, w.mode); ok {
-			e := &edge{from: from.request, to: w.owner, parent: from.edge}
+			e := &edge{from: from.request, to: w.owner, queued: true, parent: from.edge}
 			s.seen[w.owner] = struct{}{} // what it waits for is followed here
 			reach(waiter{w, e})
 		}

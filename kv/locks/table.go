@@ -28,7 +28,8 @@ import (
 // an allocation each.
 //
 // Deadlocks are looked for at once when a request must wait, from it alone: only a new wait can close a cycle.
-// Waits begin under one mutex (waits), so that of two that close a cycle together the second sees the first.
+// Waits begin under one mutex (waits), so that of two that close a cycle together the second sees the first. The
+// request that has to give way is the least patient of the cycle, which need not be the one that closed it.
 // The wait-for graph is not kept but read from the queues, so that lock and release have nothing to maintain.
 type Table struct {
 	turns  turns.Scheduler
@@ -72,17 +73,25 @@ type request struct {
 	hash    uint64
 	mode    kv.LockMode
 	upgrade bool // the owner holds the key in a weaker mode
-	granted bool // guarded by the shard's mutex, like left
-	left    bool // it has given up
+	since   time.Time
+	// patience is WaitPolicy.Patience.
+	patience time.Duration
+	holder   uint64 // ID of someone it waited for at first
+	queued   bool   // who had not got the lock either
+
+	granted bool  // guarded by the shard's mutex, like what follows
+	left    bool  // it has given up, or was made to
+	refused error // why it was made to
 }
 
 // Owner is a transaction as a holder of locks. Only one goroutine may use it at a time. It must not be copied.
 type Owner struct {
-	ID      uint64 // for DeadlockError
-	held    []uint64
-	inline  [4]uint64
-	waiting atomic.Pointer[request]
-	ready   chan struct{} // receives one value for a grant after waiting
+	ID       uint64         // kv.TxnOptions.Owner
+	Observer kv.TxnObserver // of the owner's transaction; may be nil
+	held     []uint64
+	inline   [4]uint64
+	waiting  atomic.Pointer[request]
+	ready    chan struct{} // receives one value for a grant after waiting
 }
 
 // Held is the number of keys the owner has locked.
@@ -97,16 +106,9 @@ func New(s turns.Scheduler) *Table {
 	return t
 }
 
-// conflicting[m] is the set of modes that conflict with m, a bit for each. The sets grow with the mode, so that
-// the strongest mode of an owner stands for all his modes of a key.
-var conflicting = [4]uint8{
-	kv.LockKeyShare:    1 << kv.LockUpdate,
-	kv.LockShare:       1<<kv.LockNoKeyUpdate | 1<<kv.LockUpdate,
-	kv.LockNoKeyUpdate: 1<<kv.LockShare | 1<<kv.LockNoKeyUpdate | 1<<kv.LockUpdate,
-	kv.LockUpdate:      1<<kv.LockKeyShare | 1<<kv.LockShare | 1<<kv.LockNoKeyUpdate | 1<<kv.LockUpdate,
-}
-
-func conflict(a, b kv.LockMode) bool { return conflicting[a]>>b&1 != 0 }
+// conflict tells whether two modes conflict. What a mode conflicts with grows with the mode, so that the strongest mode
+// of an owner stands for all his modes of a key.
+func conflict(a, b kv.LockMode) bool { return a.Conflicts(b) }
 
 func (t *Table) hash(key []byte) uint64 { return maphash.Bytes(t.seed, key) }
 
@@ -126,19 +128,26 @@ func (t *Table) Acquire(ctx context.Context, stop <-chan struct{}, o *Owner, key
 	s.mu.Unlock()
 	switch {
 	case w.NoWait:
-		return fmt.Errorf("%w: %x", kv.ErrLockNotAvailable, key)
+		return &kv.LockError{Key: key, Err: kv.ErrLockNotAvailable}
 	case w.SkipLocked:
-		return fmt.Errorf("%w: %x", kv.ErrLockSkipped, key)
+		return kv.ErrLockSkipped
 	}
 	turns.Point(t.turns, "lock refused")
 	if o.ready == nil {
 		o.ready = make(chan struct{}, 1)
 	}
-	r := &request{owner: o, key: key, hash: hash, mode: m}
+	r := &request{owner: o, key: key, hash: hash, mode: m, since: time.Now(), patience: w.Patience}
 	if granted, err := t.enqueue(s, r); granted || err != nil {
 		return err
 	}
-	return t.wait(ctx, stop, s, r, w.Timeout)
+	if o.Observer == nil {
+		return t.wait(ctx, stop, s, r, w.Timeout)
+	}
+	waiting := kv.LockWait{Waiter: o.ID, Holder: r.holder, Key: key, Mode: m, Queued: r.queued}
+	o.Observer.LockWaits(waiting)
+	err := t.wait(ctx, stop, s, r, w.Timeout)
+	o.Observer.LockWaited(waiting, time.Since(r.since), err)
+	return err
 }
 
 // try grants the lock if it can be had at once. s.mu is held.
@@ -253,21 +262,65 @@ func (t *Table) enqueue(s *shard, r *request) (granted bool, err error) {
 		s.keys[r.hash] = slot{queue: q}
 	}
 	r.upgrade = q.holds(r.owner) >= 0
-	q.waiters = slices.Insert(q.waiters, q.place(r.owner), r)
+	at := q.place(r.owner)
+	r.holder, r.queued = q.blocker(r.owner, r.mode, at)
+	q.waiters = slices.Insert(q.waiters, at, r)
 	s.mu.Unlock()
 
 	r.owner.waiting.Store(r)
 	// Who has no locks is waited for by none: he is the last in the queue.
-	if len(r.owner.held) > 0 {
-		if waits := t.cycle(r); waits != nil {
-			if t.leave(s, r) {
-				return true, nil
-			}
-			t.deadlocks.Add(1)
-			return false, &kv.DeadlockError{Waits: waits}
+	for len(r.owner.held) > 0 {
+		edges := t.cycle(r)
+		if edges == nil {
+			break
 		}
+		victim := chooseVictim(edges)
+		refused := &kv.DeadlockError{Waits: waitsFrom(edges, victim)}
+		if edges[victim].from != r {
+			if t.refuse(edges[victim].from, refused) {
+				t.deadlocks.Add(1)
+			}
+			continue // r may stand in another cycle
+		}
+		if t.leave(s, r) {
+			return true, nil
+		}
+		t.deadlocks.Add(1)
+		return false, refused
 	}
 	return false, nil
+}
+
+// blocker is someone a request waits for that is to stand at a place in the queue: a holder if there is one, or else
+// the last request before it.
+func (q *queue) blocker(o *Owner, m kv.LockMode, at int) (id uint64, queued bool) {
+	for i := at - 1; i >= 0; i-- {
+		if w := q.waiters[i]; conflict(w.mode, m) {
+			id, queued = w.owner.ID, true
+			break
+		}
+	}
+	for _, h := range q.holders {
+		if h.owner != o && conflict(h.mode, m) {
+			return h.owner.ID, false
+		}
+	}
+	return id, queued
+}
+
+// refuse makes a waiting request fail. It reports false if that has ended its waiting meanwhile.
+func (t *Table) refuse(r *request, err error) bool {
+	s := t.shard(r.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.granted || r.left {
+		return false
+	}
+	s.remove(r)
+	r.refused = err
+	r.owner.waiting.Store(nil)
+	r.owner.ready <- struct{}{}
+	return true
 }
 
 // wait waits for the grant of a request. A grant that comes together with a reason to give up wins.
@@ -284,18 +337,24 @@ func (t *Table) wait(ctx context.Context, stop <-chan struct{}, s *shard, r *req
 	var reason error
 	switch turns.Select(t.turns, r.owner.ready, ctx.Done(), expired, stop) {
 	case 0:
+		if r.refused != nil {
+			return r.refused
+		}
 		r.noteGrant()
 		r.owner.waiting.Store(nil)
 		return nil
 	case 1:
-		reason = ctx.Err()
+		reason = &kv.LockError{Key: r.key, Err: ctx.Err()}
 	case 2:
-		reason = fmt.Errorf("%w: %x", kv.ErrLockNotAvailable, r.key)
+		reason = &kv.LockError{Key: r.key, Err: kv.ErrLockNotAvailable}
 	case 3:
 		reason = fmt.Errorf("%w: closed", kv.ErrUnavailable)
 	}
 	if t.leave(s, r) {
 		return nil
+	}
+	if r.refused != nil {
+		return r.refused
 	}
 	return reason
 }
@@ -307,7 +366,8 @@ func (r *request) noteGrant() {
 	}
 }
 
-// leave takes a request out of the queue. It reports true if it has been granted meanwhile.
+// leave takes a request out of the queue. It reports true if it has been granted meanwhile. If it was refused
+// meanwhile, it has left already.
 func (t *Table) leave(s *shard, r *request) (granted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -317,12 +377,21 @@ func (t *Table) leave(s *shard, r *request) (granted bool) {
 		r.noteGrant()
 		return true
 	}
+	if r.left {
+		<-r.owner.ready
+		return false
+	}
+	s.remove(r)
+	return false
+}
+
+// remove takes a waiting request out of the queue of its key. s.mu is held.
+func (s *shard) remove(r *request) {
 	r.left = true
 	q := s.keys[r.hash].queue
 	i := slices.Index(q.waiters, r)
 	q.waiters = slices.Delete(q.waiters, i, i+1)
 	s.settle(r.hash, q)
-	return false
 }
 
 // settle grants what can be granted and shrinks the queue to what is needed. s.mu is held.
@@ -368,44 +437,4 @@ func (t *Table) Release(o *Owner) {
 		s.mu.Unlock()
 	}
 	o.held = o.held[:0]
-}
-
-// Stats are counts of a Table.
-type Stats struct {
-	Locks     int    // keys locked at present
-	Waiting   int    // requests waiting at present
-	Waited    uint64 // requests that had to wait, since the start
-	Deadlocks uint64 // since the start
-}
-
-// Stats returns the present counts.
-func (t *Table) Stats() Stats {
-	out := Stats{Waited: t.waited.Load(), Deadlocks: t.deadlocks.Load()}
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.Lock()
-		out.Locks += len(s.keys)
-		for _, l := range s.keys {
-			if l.queue != nil {
-				out.Waiting += len(l.queue.waiters)
-			}
-		}
-		s.mu.Unlock()
-	}
-	return out
-}
-
-// AnyWaiting reports whether any request waits.
-func (t *Table) AnyWaiting() bool { return t.waiting.Load() > 0 }
-
-// Waiting is the number of requests that wait for key.
-func (t *Table) Waiting(key []byte) int {
-	hash := t.hash(key)
-	s := t.shard(hash)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if q := s.keys[hash].queue; q != nil {
-		return len(q.waiters)
-	}
-	return 0
 }

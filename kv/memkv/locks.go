@@ -2,7 +2,6 @@ package memkv
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,7 +19,10 @@ type waiter struct {
 	txn     *txn
 	key     string
 	mode    kv.LockMode
-	granted chan struct{} // closed with the grant
+	granted chan struct{} // closed with the grant, or the refusal
+	// patience is kv.WaitPolicy.Patience.
+	patience time.Duration
+	refused  error // set if it gave way in a deadlock
 }
 
 // conflicts is PostgreSQL's table of row-level locks. What a stronger mode conflicts with includes what a
@@ -46,7 +48,7 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 	defer t.store.mu.Unlock()
 	for _, key := range keys {
 		if t.stale(string(key), m.Protects()) {
-			return fmt.Errorf("%w: %q", kv.ErrStale, key)
+			return &kv.StaleError{Key: key}
 		}
 	}
 	return nil
@@ -74,7 +76,7 @@ func (t *txn) lock(ctx context.Context, key string, m kv.LockMode, policy kv.Wai
 	if upgrade && held >= m {
 		return nil
 	}
-	w := &waiter{txn: t, key: key, mode: m, granted: make(chan struct{})}
+	w := &waiter{txn: t, key: key, mode: m, granted: make(chan struct{}), patience: policy.Patience}
 	// Whoever has a lock already goes before those that have none, which may be waiting for that lock.
 	at := len(q.waiters)
 	if upgrade {
@@ -97,19 +99,41 @@ func (t *txn) lock(ctx context.Context, key string, m kv.LockMode, policy kv.Wai
 			refusal = kv.ErrLockNotAvailable
 		case policy.SkipLocked:
 			refusal = kv.ErrLockSkipped
-		case deadlocked(t):
-			refusal = kv.ErrDeadlock
 		default:
-			refusal = t.await(ctx, w, policy.Timeout)
+			for refusal == nil && t.waiting == w {
+				cycle := deadlock(t)
+				if cycle == nil {
+					break
+				}
+				if victim := leastPatient(cycle); victim == w {
+					refusal = kv.ErrDeadlock
+				} else {
+					victim.refused = kv.ErrDeadlock
+					victim.txn.waiting = nil
+					close(victim.granted)
+					s.drop(victim)
+				}
+			}
+			if refusal == nil {
+				refusal = t.await(ctx, w, policy.Timeout)
+			}
 		}
 	}
 	if refusal == nil {
 		return nil
 	}
-	q.waiters = slices.DeleteFunc(q.waiters, func(o *waiter) bool { return o == w })
-	t.waiting = nil
-	s.grant(key)
+	if w.refused == nil {
+		t.waiting = nil
+		s.drop(w)
+	}
 	return refusal
+}
+
+// drop takes a waiting request out of its queue.
+func (s *Store) drop(w *waiter) {
+	q := s.locks[w.key]
+	q.waiters = slices.DeleteFunc(q.waiters, func(o *waiter) bool { return o == w })
+	s.grant(w.key)
 }
 
 // await waits for the grant of w, without mu meanwhile. A grant that has come together with a reason to give
@@ -125,7 +149,19 @@ func (t *txn) await(ctx context.Context, w *waiter, timeout time.Duration) error
 	if t.guarded {
 		t.store.letGo() // a commit that gives way to t may have the lock
 	}
+	var waiting kv.LockWait
+	if o := t.options.Observer; o != nil {
+		waiting = kv.LockWait{Waiter: t.options.Owner, Key: []byte(w.key), Mode: w.mode}
+		if b := t.store.blockers(w); len(b) > 0 {
+			waiting.Holder = b[0].options.Owner
+		}
+		start := time.Now()
+		defer func() { o.LockWaited(waiting, time.Since(start), refusal) }()
+	}
 	t.store.mu.Unlock()
+	if o := t.options.Observer; o != nil {
+		o.LockWaits(waiting)
+	}
 	select {
 	case <-w.granted:
 	case <-ctx.Done():
@@ -137,7 +173,7 @@ func (t *txn) await(ctx context.Context, w *waiter, timeout time.Duration) error
 	}
 	t.store.mu.Lock()
 	if t.waiting != w {
-		return nil
+		refusal = w.refused
 	}
 	return refusal
 }
@@ -193,22 +229,36 @@ func (t *txn) unlockAll() {
 	t.held = nil
 }
 
-// deadlocked reports whether t waits, over others, for itself. Only a new request can close a cycle, so
-// looking once, from it, is enough.
-func deadlocked(t *txn) bool {
+// deadlock is the cycle of requests over which t waits for itself, its own first; nil if there is none. Only a new
+// request can close a cycle, so looking once, from it, is enough.
+func deadlock(t *txn) []*waiter {
 	seen := map[*txn]bool{}
-	var reaches func(from *txn) bool
-	reaches = func(from *txn) bool {
+	var reach func(from *txn) []*waiter
+	reach = func(from *txn) []*waiter {
 		if from.waiting == nil || seen[from] {
-			return false
+			return nil
 		}
 		seen[from] = true
 		for _, b := range t.store.blockers(from.waiting) {
-			if b == t || reaches(b) {
-				return true
+			if b == t {
+				return []*waiter{from.waiting}
+			}
+			if rest := reach(b); rest != nil {
+				return append([]*waiter{from.waiting}, rest...)
 			}
 		}
-		return false
+		return nil
 	}
-	return reaches(t)
+	return reach(t)
+}
+
+// leastPatient is the request of a cycle that gives way: the first of several.
+func leastPatient(cycle []*waiter) *waiter {
+	least := cycle[0]
+	for _, w := range cycle {
+		if w.patience < least.patience {
+			least = w
+		}
+	}
+	return least
 }

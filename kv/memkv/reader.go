@@ -16,18 +16,31 @@ var errRetracted = errors.New("memkv: the iterator was retracted")
 type view struct {
 	txn    *txn
 	writes *buffer // never changed
+	silent bool    // its reads leave no footprint
 }
 
 func (v *view) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
 	v.txn.store.mu.Lock()
 	defer v.txn.store.mu.Unlock()
+	if v.silent {
+		if err := v.txn.usable(); err != nil {
+			return nil, false, err
+		}
+		if w, ok := v.writes.Get(string(key)); ok {
+			return w.value, !w.deleted, ctx.Err()
+		}
+		value, ok := v.txn.snapshot.data.Get(string(key))
+		return value, ok, ctx.Err()
+	}
 	return v.txn.get(ctx, v.writes, key, cols)
 }
+
+func (v *view) Unrecorded() kv.Reader { return &view{txn: v.txn, writes: v.writes, silent: true} }
 
 func (v *view) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
 	v.txn.store.mu.Lock()
 	defer v.txn.store.mu.Unlock()
-	return v.txn.scan(ctx, v.writes, r, o)
+	return v.txn.scan(ctx, v.writes, r, o, v.silent)
 }
 
 // get reads key under writes. An own write settles the columns it names, so only the others are a read of
@@ -50,8 +63,8 @@ func (t *txn) get(ctx context.Context, writes *buffer, key []byte, cols kv.Colum
 	return value, ok, nil
 }
 
-func (t *txn) scan(ctx context.Context, writes *buffer, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
-	it := &iterator{ctx: ctx, txn: t, writes: writes, bounds: rangeRead(r, o.Columns), options: o}
+func (t *txn) scan(ctx context.Context, writes *buffer, r kv.KeyRange, o kv.ScanOptions, silent bool) kv.Iterator {
+	it := &iterator{ctx: ctx, txn: t, silent: silent, writes: writes, bounds: rangeRead(r, o.Columns), options: o}
 	it.from, it.below, it.unbounded = it.bounds.start, it.bounds.end, it.bounds.unbounded
 	return it
 }
@@ -64,6 +77,7 @@ type iterator struct {
 	writes  *buffer
 	bounds  *read // of the whole scan
 	options kv.ScanOptions
+	silent  bool // consumed is not part of the footprint
 
 	consumed  *read  // its entry in the footprint, nil before the first step
 	from      string // forward: the rest starts here
@@ -88,7 +102,9 @@ func (it *iterator) Next() bool {
 	}
 	if it.consumed == nil {
 		it.consumed = &read{columns: it.bounds.columns}
-		t.record(it.consumed)
+		if !it.silent {
+			t.record(it.consumed)
+		}
 	}
 	if it.options.Reverse {
 		it.done = !it.stepBack()

@@ -72,7 +72,13 @@ func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, b
 func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	return t.scan(ctx, t.writes.Copy(), r, o)
+	return t.scan(ctx, t.writes.Copy(), r, o, false)
+}
+
+func (t *txn) Unrecorded() kv.Reader {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return &view{txn: t, writes: t.writes.Copy(), silent: true}
 }
 
 func (t *txn) View() kv.Reader {
@@ -239,6 +245,9 @@ func (t *txn) sequence(ctx context.Context) (kv.Version, error) {
 		return 0, err
 	}
 	next := state{version: s.newest.version + 1, data: s.newest.data.Copy()}
+	if o := t.options.Observer; o != nil {
+		o.Sequenced(next.version)
+	}
 	written := map[string]kv.ColumnSet{}
 	t.writes.Scan(func(key string, w write) bool {
 		if w.deleted {

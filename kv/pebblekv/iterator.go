@@ -32,8 +32,10 @@ type iterator struct {
 	bounds  kv.KeyRange // of the whole scan
 	columns kv.ColumnSet
 	reverse bool
-	writes  spill.Writes // own writes
-	options pebble.IterOptions
+	// recorded: what it passes over goes into the footprint.
+	recorded bool
+	writes   spill.Writes // own writes
+	options  pebble.IterOptions
 
 	source engineIterator // nil before the first move and after the last
 	fresh  bool           // the source has not been moved
@@ -57,9 +59,9 @@ type iterator struct {
 	previous  *iterator
 }
 
-func newIterator(ctx context.Context, t *txn, writes spill.Writes, r kv.KeyRange, o kv.ScanOptions) *iterator {
+func newIterator(ctx context.Context, t *txn, writes spill.Writes, r kv.KeyRange, o kv.ScanOptions, recorded bool) *iterator {
 	it := &iterator{
-		txn: t, ctx: ctx, columns: o.Columns | kv.Existence, reverse: o.Reverse, writes: writes,
+		txn: t, ctx: ctx, columns: o.Columns | kv.Existence, reverse: o.Reverse, writes: writes, recorded: recorded,
 	}
 	// The caller may use the memory of the bounds again.
 	memory := make([]byte, 0, len(r.Start)+len(r.End))
@@ -251,7 +253,7 @@ func (it *iterator) Err() error { return it.err }
 func (it *iterator) consumed() (r kv.KeyRange, any bool) {
 	r = it.bounds
 	switch {
-	case !it.started || it.retracted || it.txn.options.ReadOnly:
+	case !it.started || it.retracted || !it.recorded || it.txn.options.ReadOnly:
 		return r, false
 	case it.done:
 		return r, true

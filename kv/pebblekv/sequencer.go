@@ -178,6 +178,9 @@ func (s *Store) sequence(waiting []*txn) *group {
 		}
 		s.version++
 		t.version = s.version
+		if o := t.options.Observer; o != nil {
+			o.Sequenced(t.version)
+		}
 		s.added += s.index(t)
 		g.members = append(g.members, t)
 	}

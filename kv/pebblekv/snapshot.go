@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"sync"
+	"time"
 
 	"holdfast/kv"
 )
@@ -11,6 +12,8 @@ type snapshot struct {
 	engine  engineSnapshot
 	version kv.Version
 	synced  chan struct{} // closed when the state is durable, or the store has failed
+
+	since time.Time // it was made
 
 	// Guarded by snapshots.mu.
 	refs      int // transactions, and one each for being the published and the newest
@@ -124,6 +127,7 @@ func (s *snapshot) free() {
 
 // install makes s the newest state. It is kept until it has been published as well.
 func (l *snapshots) install(s *snapshot) {
+	s.since = time.Now()
 	l.mu.Lock()
 	s.refs += 2
 	if s.previous = l.last; s.previous != nil {

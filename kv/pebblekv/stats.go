@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"sync/atomic"
+	"time"
 
 	"holdfast/kv"
 	"holdfast/kv/conflict"
@@ -39,6 +40,9 @@ type Stats struct {
 	Durable       kv.Version // newest durable state, at present
 	Horizon       kv.Version // up to which recent writes may be forgotten, at present
 
+	OldestSnapshot  time.Duration // since the oldest live snapshot was made, at present
+	OldestValidated time.Duration // the same of transactions that will be validated: what recent writes are kept for
+
 	Recent conflict.Stats
 	Locks  locks.Stats
 
@@ -62,6 +66,16 @@ func (s *Store) Stats() Stats {
 	}
 	l := &s.states
 	l.mu.Lock()
+	now := time.Now()
+	for at := l.first; at != nil; at = at.next {
+		if at.refs > 0 && out.OldestSnapshot == 0 {
+			out.OldestSnapshot = now.Sub(at.since)
+		}
+		if at.validated > 0 {
+			out.OldestValidated = now.Sub(at.since)
+			break
+		}
+	}
 	out.OpenTxns, out.LiveSnapshots = l.open, l.live
 	out.Version, out.Durable = l.newest.version, l.published.version
 	l.mu.Unlock()

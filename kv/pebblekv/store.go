@@ -130,7 +130,7 @@ func (s *Store) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 		return nil, s.unavailable()
 	}
 	t := &txn{store: s, options: o}
-	t.owner.ID = o.Owner
+	t.owner.ID, t.owner.Observer = o.Owner, o.Observer
 	t.reads.Limit = s.options.FootprintReads
 	if !s.states.begin(t, o.Newest) {
 		return nil, s.unavailable()

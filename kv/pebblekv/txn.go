@@ -100,35 +100,42 @@ func (t *txn) ReadVersion() kv.Version { return t.snap.version }
 
 // Get implements kv.Reader.
 func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
-	return t.get(ctx, t.current(), key, cols)
+	return t.get(ctx, t.current(), key, cols, true)
 }
 
 // Scan implements kv.Reader.
 func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
-	return newIterator(ctx, t, t.frozen(), r, o)
+	return newIterator(ctx, t, t.frozen(), r, o, true)
 }
 
 // View implements kv.Txn.
-func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.frozen()} }
+func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.frozen(), recorded: true} }
+
+// Unrecorded implements kv.Reader.
+func (v *view) Unrecorded() kv.Reader { return &view{txn: v.txn, writes: v.writes} }
+
+// Unrecorded implements kv.Reader.
+func (t *txn) Unrecorded() kv.Reader { return &view{txn: t, writes: t.frozen()} }
 
 // view is a kv.Reader over the writes its transaction had made when it was taken.
 type view struct {
-	txn    *txn
-	writes spill.Writes
+	txn      *txn
+	writes   spill.Writes
+	recorded bool // its reads go into the footprint
 }
 
 // Get implements kv.Reader.
 func (v *view) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
-	return v.txn.get(ctx, v.writes, key, cols)
+	return v.txn.get(ctx, v.writes, key, cols, v.recorded)
 }
 
 // Scan implements kv.Reader.
 func (v *view) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
-	return newIterator(ctx, v.txn, v.writes, r, o)
+	return newIterator(ctx, v.txn, v.writes, r, o, v.recorded)
 }
 
 // get reads key under writes.
-func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.ColumnSet, recorded bool) ([]byte, bool, error) {
 	if err := t.enter(ctx); err != nil {
 		return nil, false, err
 	}
@@ -139,7 +146,7 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 			return nil, false, err
 		}
 		if ok {
-			if rest := (cols | kv.Existence) &^ w.Columns; rest != 0 && !t.options.ReadOnly {
+			if rest := (cols | kv.Existence) &^ w.Columns; rest != 0 && recorded && !t.options.ReadOnly {
 				t.mu.Lock()
 				t.observe(key, rest)
 				t.mu.Unlock()
@@ -157,7 +164,7 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 	if err == nil {
 		value = t.values.Copy(stored)
 	}
-	if !t.options.ReadOnly {
+	if recorded && !t.options.ReadOnly {
 		t.observe(key, cols|kv.Existence)
 	}
 	t.mu.Unlock()
@@ -262,13 +269,15 @@ func (t *txn) Lock(ctx context.Context, keys [][]byte, m kv.LockMode, w kv.WaitP
 	}
 	turns.Point(s.turns, "locked")
 	var stale []byte
+	var version kv.Version
 	for _, key := range keys {
-		if v, ok := s.recent.Written(key, m.Protects(), t.snap.version); ok {
-			t.staleAt, stale = max(t.staleAt, v), key
+		if v, ok := s.recent.Written(key, m.Protects(), t.snap.version); ok && v >= version {
+			stale, version = key, v
 		}
 	}
+	t.staleAt = max(t.staleAt, version)
 	if stale != nil {
-		return &staleError{stale}
+		return &kv.StaleError{Key: stale, Version: version}
 	}
 	return nil
 }
@@ -287,13 +296,6 @@ func (t *txn) acquire(ctx context.Context, key []byte, m kv.LockMode, w kv.WaitP
 	}
 	return s.locks.Acquire(ctx, s.closing, &t.owner, key, m, w)
 }
-
-// staleError is a kv.ErrStale. It is a type of its own because it is the normal course of things on a hot row,
-// where formatting a message for each would be half the work.
-type staleError struct{ key []byte }
-
-func (e *staleError) Error() string { return fmt.Sprintf("%v: %x", kv.ErrStale, e.key) }
-func (e *staleError) Unwrap() error { return kv.ErrStale }
 
 // Refresh implements kv.Txn.
 func (t *txn) Refresh(ctx context.Context) error {

@@ -16,6 +16,8 @@ type Builder struct {
 	epoch   uint64     // counts executions: what is kept from an earlier one is void
 	stats   map[Node]*Stats
 	timing  bool
+	// skipping are scans of rows that SKIP LOCKED may leave out: see lockRowsOp.
+	skipping map[Node]bool
 }
 
 // outerCell holds the present value of an outer column. Whoever sets it does so before Open of what depends on it.

@@ -67,7 +67,7 @@ func (r *conflictResolver) insert(ctx *Ctx, o *insertOp, in *types.Batch) error 
 		if err != nil {
 			return err
 		}
-		if err := w.lock(ctx, keys, kv.LockUpdate); err != nil {
+		if err := w.lock(ctx, keys, kv.LockUpdate, whileInserting); err != nil {
 			return err
 		}
 		existing, found, err := r.existing(ctx, w, o.row, rowKey)
@@ -157,7 +157,7 @@ func (r *conflictResolver) update(ctx *Ctx, o *insertOp, in *types.Batch, i int,
 	if w.touchesKey(r.number) {
 		mode = kv.LockUpdate
 	}
-	if err := w.lock(ctx, [][]byte{bytes.Clone(key)}, mode); err != nil {
+	if err := w.lock(ctx, [][]byte{bytes.Clone(key)}, mode, whileUpdating); err != nil {
 		return false, err
 	}
 	value, ok, err := ctx.Txn.Get(ctx, key, kv.AllColumns)
@@ -214,7 +214,7 @@ func (r *conflictResolver) update(ctx *Ctx, o *insertOp, in *types.Batch, i int,
 		if err != nil {
 			return false, err
 		}
-		if err := w.lock(ctx, keys, kv.LockUpdate); err != nil {
+		if err := w.lock(ctx, keys, kv.LockUpdate, whileInserting); err != nil {
 			return false, err
 		}
 	}

@@ -29,6 +29,8 @@ type Ctx struct {
 	TempDir string
 	// LockTimeout is the setting lock_timeout; 0: none.
 	LockTimeout time.Duration
+	// DeadlockTimeout is the setting deadlock_timeout: see kv.WaitPolicy.Patience.
+	DeadlockTimeout time.Duration
 	// Notice sends a notice or warning to the client; nil: dropped.
 	Notice func(*errs.Error)
 	// Changes are what TransitionScans read: in the plan of a rule, the changes that it looks at.
@@ -39,8 +41,10 @@ type Ctx struct {
 	RowNumbers func(ctx context.Context, n int) (uint64, error)
 	// Occasion is when rules are being checked, for messages: "COMMIT"; "" at the end of a statement.
 	Occasion string
-	// Changed takes note of how many rows and bytes a table has gained; nil: nobody does.
-	Changed func(table catalog.OID, rows, bytes int64)
+	// Changed takes note of what was changed in a table; nil: nobody does.
+	Changed func(table catalog.OID, c RowCounts)
+	// Counts finds the counters of a table for what is read; nil: nobody counts.
+	Counts func(table catalog.OID) *TableCounts
 
 	// rules collects what is to be checked at the end of the statement, where it consists of several that change
 	// rows; nil: each of them ends by itself.

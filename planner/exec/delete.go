@@ -102,7 +102,7 @@ func (o *deleteOp) run(ctx *Ctx) error {
 // lock locks the rows of all targets that a batch of the source shows.
 func (o *deleteOp) lock(ctx *Ctx, b *types.Batch) error {
 	for _, t := range o.targets {
-		if err := lockRows(ctx, t.writer, t.key, b, kv.LockUpdate); err != nil {
+		if err := lockRows(ctx, t.writer, t.key, b, kv.LockUpdate, whileDeleting); err != nil {
 			return err
 		}
 	}

@@ -179,7 +179,7 @@ func (o *insertOp) insertBatch(ctx *Ctx, in *types.Batch) error {
 				return err
 			}
 		}
-		if err := w.lock(ctx, keys, kv.LockUpdate); err != nil {
+		if err := w.lock(ctx, keys, kv.LockUpdate, whileInserting); err != nil {
 			return err
 		}
 	}

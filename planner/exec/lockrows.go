@@ -14,6 +14,12 @@ import (
 // lockRowsOp runs LockRows. A row that another transaction has written since the snapshot makes the whole statement start over on
 // a newer one (kv.ErrStale), so that what is returned is always the state that was locked, and conditions need not be tested
 // again here.
+//
+// With SKIP LOCKED the result may be without any row that others have locked, which nobody can see from outside: it does
+// not say which rows there are, only that those it has were there and are locked. So the reads that led to them leave
+// no footprint, and each row that is returned is observed by itself. Otherwise those that take jobs from one queue would
+// all conflict with each other, by the rows they have skipped. This is for the plain case, rows of one table under
+// conditions; joins and subqueries on the way record as ever.
 type lockRowsOp struct {
 	input Operator
 	locks []rowLock
@@ -31,6 +37,7 @@ type rowLock struct {
 
 // Build implements Node.
 func (n *LockRows) Build(b *Builder) (Operator, error) {
+	b.skipLocked(n)
 	in, err := b.Build(n.Input)
 	if err != nil {
 		return nil, err
@@ -49,6 +56,32 @@ func (n *LockRows) Build(b *Builder) (Operator, error) {
 		o.locks = append(o.locks, rowLock{RowLock: lock, at: at, codec: rowio.NewTableCodec(lock.Table), mode: mode})
 	}
 	return o, nil
+}
+
+// skipLocked notes the scan under a LockRows that skips what is locked.
+func (b *Builder) skipLocked(n *LockRows) {
+	if len(n.Locks) != 1 || !n.Locks[0].SkipLocked {
+		return
+	}
+	at := n.Input
+	for {
+		switch x := at.(type) {
+		case *Filter:
+			at = x.Input
+		case *Project:
+			at = x.Input
+		case *Sort:
+			at = x.Input
+		case *TableScan, *IndexScan, *KeyLookup:
+			if b.skipping == nil {
+				b.skipping = map[Node]bool{}
+			}
+			b.skipping[at] = true
+			return
+		default:
+			return
+		}
+	}
 }
 
 // LockModeOf is the lock mode of a strength as ast.Locking has it.
@@ -102,15 +135,19 @@ func (o *lockRowsOp) lock(ctx *Ctx, b *types.Batch, i int) (bool, error) {
 		}
 		key := l.codec.AppendKey(nil, v.S[i])
 		o.keys = append(o.keys[:0], key)
-		err := ctx.Txn.Lock(ctx, o.keys, l.mode, kv.WaitPolicy{NoWait: l.NoWait, SkipLocked: l.SkipLocked, Timeout: ctx.LockTimeout})
+		err := acquire(ctx, l.Table, o.keys, l.mode, kv.WaitPolicy{NoWait: l.NoWait, SkipLocked: l.SkipLocked}, whileLocking)
 		if errors.Is(err, kv.ErrLockSkipped) {
 			return false, nil
 		}
 		if errors.Is(err, kv.ErrLockNotAvailable) && l.NoWait {
-			return false, errs.Wrap(err, errs.LockNotAvailable, "could not obtain lock on row in relation %q", l.Table.Name)
+			// The cause stays out of it: it would be told as a timeout.
+			return false, errs.New(errs.LockNotAvailable, "could not obtain lock on row in relation %q", l.Table.Name)
 		}
 		if err != nil {
-			return false, ctx.Error(err)
+			return false, err
+		}
+		if l.SkipLocked {
+			ctx.Txn.Observe(key, kv.AllColumns)
 		}
 	}
 	return true, nil

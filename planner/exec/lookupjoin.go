@@ -13,6 +13,7 @@ type lookupJoinOp struct {
 	left   Operator
 	bounds *boundsEval
 	reader *tableReader
+	counts *TableCounts
 	pairs  *pairs
 
 	in    *types.Batch
@@ -94,6 +95,8 @@ func (o *lookupJoinOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 			}
 			o.in, o.at, o.begun = b, 0, false
 			p.begin(b)
+			o.counts = ctx.countsOf(o.reader.codec.Table)
+			o.counts.lookedUp(b.N)
 		}
 		p.reset(max)
 		for o.at < o.in.N && p.len() < max {
@@ -101,6 +104,7 @@ func (o *lookupJoinOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 				return nil, err
 			}
 		}
+		o.counts.scanned(true, false, p.len())
 		b, err := p.finish(ctx)
 		if err != nil {
 			return nil, err

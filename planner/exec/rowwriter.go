@@ -43,8 +43,8 @@ type rowWriter struct {
 	kept   slab     // keys and values that were given to the transaction
 	sorted [][]byte // memory of allAbsent
 
-	changes     *Transition // nil: there are no rules
-	rows, bytes int64       // change of the table's size
+	changes *Transition // nil: there are no rules
+	counts  RowCounts   // of this execution
 }
 
 // tableLayout is the layout of batches of whole rows: column n at position n-1, under ColID n.
@@ -89,7 +89,7 @@ func (b *Builder) rowWriter(t *Target) (*rowWriter, error) {
 
 // open begins an execution. Where there are rules, what is changed becomes part of changes.
 func (w *rowWriter) open(rules []*Rule, changes *Changes) {
-	w.rows, w.bytes, w.changes, w.kept = 0, 0, nil, slab{} // close is not called after an error
+	w.counts, w.changes, w.kept = RowCounts{}, nil, slab{} // close is not called after an error
 	if len(rules) > 0 {
 		w.changes = changes.add(w.table, w.target.Keep)
 	}
@@ -98,8 +98,8 @@ func (w *rowWriter) open(rules []*Rule, changes *Changes) {
 // close ends the execution: the row counts go to whoever keeps them.
 func (w *rowWriter) close(ctx *Ctx) {
 	w.changes, w.kept = nil, slab{}
-	if ctx.Changed != nil && (w.rows != 0 || w.bytes != 0) {
-		ctx.Changed(w.table.OID, w.rows, w.bytes)
+	if ctx.Changed != nil && w.counts != (RowCounts{}) {
+		ctx.Changed(w.table.OID, w.counts)
 	}
 }
 
@@ -260,7 +260,7 @@ func (w *rowWriter) lockEntries(ctx *Ctx, keys [][]byte, row []types.Datum, rowK
 
 // lock takes row locks in key order, so that statements that lock the same keys do not wait for each other in
 // a circle.
-func (w *rowWriter) lock(ctx *Ctx, keys [][]byte, mode kv.LockMode) error {
+func (w *rowWriter) lock(ctx *Ctx, keys [][]byte, mode kv.LockMode, while string) error {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -268,7 +268,7 @@ func (w *rowWriter) lock(ctx *Ctx, keys [][]byte, mode kv.LockMode) error {
 		slices.SortFunc(keys, bytes.Compare)
 		keys = slices.CompactFunc(keys, bytes.Equal)
 	}
-	return ctx.Error(ctx.Txn.Lock(ctx, keys, mode, kv.WaitPolicy{Timeout: ctx.LockTimeout}))
+	return acquire(ctx, w.table, keys, mode, kv.WaitPolicy{}, while)
 }
 
 // put writes a new row and its index entries. It fails if a unique key is there already.
@@ -300,8 +300,8 @@ func (w *rowWriter) putAbsent(ctx *Ctx, row []types.Datum, key []byte, rowKey st
 	if err := ctx.Txn.Set(key, value, kv.AllColumns); err != nil {
 		return err
 	}
-	w.rows++
-	w.bytes += int64(len(key) + len(value))
+	w.counts.Inserted++
+	w.counts.Bytes += int64(len(key) + len(value))
 	for i := range w.indexes {
 		if err := w.putEntry(ctx, i, row, rowKey); err != nil {
 			return err
@@ -352,8 +352,8 @@ func (w *rowWriter) remove(ctx *Ctx, row []types.Datum, rowKey string) error {
 	if err := ctx.Txn.Delete(key); err != nil {
 		return err
 	}
-	w.rows--
-	w.bytes -= int64(len(key))
+	w.counts.Deleted++
+	w.counts.Bytes -= int64(len(key))
 	if w.changes != nil {
 		w.changes.deleted(row, rowKey)
 	}
@@ -508,6 +508,7 @@ func (w *rowWriter) putNew(ctx *Ctx, c *change) error {
 	if err := ctx.Txn.Set(key, w.codec.AppendValue(nil, c.newRow), columns); err != nil {
 		return err
 	}
+	w.counts.Updated++
 	for i := range w.indexes {
 		differs, _, newPresent, err := w.entryDiffers(ctx, i, c)
 		if err != nil {

@@ -92,6 +92,21 @@ type tableReader struct {
 	entry   kv.ColumnSet
 	options kv.ScanOptions
 	key     []byte
+
+	unrecorded bool      // its reads leave no footprint: see lockRowsOp
+	source     kv.Reader // then, for the reader it was made from
+	recorded   kv.Reader
+}
+
+// from is what rows are read from.
+func (r *tableReader) from(ctx *Ctx) kv.Reader {
+	if !r.unrecorded {
+		return ctx.Reader
+	}
+	if r.source == nil || r.recorded != ctx.Reader {
+		r.recorded, r.source = ctx.Reader, ctx.Reader.Unrecorded()
+	}
+	return r.source
 }
 
 // newTableReader prepares reading the columns of an access into vecs. index may be nil.
@@ -131,7 +146,7 @@ func (r *tableReader) take(ctx *Ctx, key, value []byte, row int) error {
 	}
 	prefix := r.codec.Prefix()
 	r.key = append(append(r.key[:0], prefix...), rowKey...)
-	found, ok, err := ctx.Reader.Get(ctx, r.key, r.columns)
+	found, ok, err := r.from(ctx).Get(ctx, r.key, r.columns)
 	if err != nil {
 		return ctx.Error(err)
 	}
@@ -147,7 +162,7 @@ func (r *tableReader) get(ctx *Ctx, key []byte, row int) (bool, error) {
 	if r.index != nil {
 		columns = r.entry
 	}
-	value, ok, err := ctx.Reader.Get(ctx, key, columns)
+	value, ok, err := r.from(ctx).Get(ctx, key, columns)
 	if err != nil {
 		return false, ctx.Error(err)
 	}
@@ -167,6 +182,7 @@ type scanOp struct {
 	whole   bool
 
 	batch  *types.Batch
+	counts *TableCounts
 	opened bool // spans are made
 	spans  []span
 	at     int // next span
@@ -180,7 +196,7 @@ func (n *TableScan) Build(b *Builder) (Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.scan(&n.Access, n.Props.Types, codec, nil, false, bounds, n.Bounds == nil, n.Reverse)
+	return b.scan(n, &n.Access, n.Props.Types, codec, nil, false, bounds, n.Bounds == nil, n.Reverse)
 }
 
 // Build implements Node.
@@ -191,15 +207,16 @@ func (n *IndexScan) Build(b *Builder) (Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.scan(&n.Access, n.Props.Types, codec, index, n.Only, bounds, n.Bounds == nil, n.Reverse)
+	return b.scan(n, &n.Access, n.Props.Types, codec, index, n.Only, bounds, n.Bounds == nil, n.Reverse)
 }
 
-func (b *Builder) scan(a *Access, ts []*types.Type, codec *rowio.TableCodec, index *rowio.IndexCodec, only bool, bounds *boundsEval, whole, reverse bool) (Operator, error) {
+func (b *Builder) scan(n Node, a *Access, ts []*types.Type, codec *rowio.TableCodec, index *rowio.IndexCodec, only bool, bounds *boundsEval, whole, reverse bool) (Operator, error) {
 	o := &scanOp{bounds: bounds, reverse: reverse, whole: whole, batch: newBatch(ts)}
 	var err error
 	if o.reader, err = newTableReader(a, codec, index, only, o.batch.Cols); err != nil {
 		return nil, err
 	}
+	o.reader.unrecorded = b.skipping[n]
 	o.reader.options.Reverse = reverse
 	o.reader.options.Bulk = whole
 	o.filter, err = b.optional(a.Filter, NewLayout(scanColumns(a.Columns), ts))
@@ -223,16 +240,19 @@ func (o *scanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 	if err := ctx.Canceled(); err != nil {
 		return nil, err
 	}
-	if !o.opened {
+	first := !o.opened
+	if first {
 		if err := o.bounds.prepare(ctx, oneRow); err != nil {
 			return nil, err
 		}
+		o.counts = ctx.countsOf(o.reader.codec.Table)
 		o.opened = true
 		o.spans = o.bounds.of(0)
 	}
 	n := o.pacer.next(max)
 	resetBatch(o.batch, n)
 	row := 0
+	defer func() { o.counts.scanned(!o.whole || o.reader.index != nil, first, row) }()
 	for row < n {
 		if o.it == nil {
 			if o.at == len(o.spans) {
@@ -253,7 +273,7 @@ func (o *scanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 				}
 				continue
 			}
-			o.it = ctx.Reader.Scan(ctx, kv.KeyRange{Start: s.start, End: s.end}, o.reader.options)
+			o.it = o.reader.from(ctx).Scan(ctx, kv.KeyRange{Start: s.start, End: s.end}, o.reader.options)
 		}
 		more, err := o.fill(ctx, &row, n)
 		if err != nil {
@@ -338,6 +358,7 @@ func (n *KeyLookup) Build(b *Builder) (Operator, error) {
 	if o.reader, err = newTableReader(&n.Access, codec, index, false, o.batch.Cols); err != nil {
 		return nil, err
 	}
+	o.reader.unrecorded = b.skipping[n]
 	if o.key, err = b.exprs(n.Key, nil); err != nil {
 		return nil, err
 	}
@@ -369,6 +390,11 @@ func (o *keyLookupOp) Next(ctx *Ctx, _ int) (*types.Batch, error) {
 	}
 	resetBatch(o.batch, 1)
 	ok, err := o.reader.get(ctx, o.buf, 0)
+	rows := 0
+	if ok {
+		rows = 1
+	}
+	ctx.countsOf(o.reader.codec.Table).scanned(true, true, rows)
 	if !ok || err != nil {
 		return nil, err
 	}

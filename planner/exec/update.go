@@ -207,21 +207,21 @@ func atMostOne(n Node) bool {
 // lock locks the rows of all targets that a batch of the source shows.
 func (o *updateOp) lock(ctx *Ctx, b *types.Batch) error {
 	for _, t := range o.targets {
-		if err := lockRows(ctx, t.writer, t.key, b, t.mode); err != nil {
+		if err := lockRows(ctx, t.writer, t.key, b, t.mode, whileUpdating); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func lockRows(ctx *Ctx, w *rowWriter, key int, b *types.Batch, mode kv.LockMode) error {
+func lockRows(ctx *Ctx, w *rowWriter, key int, b *types.Batch, mode kv.LockMode, while string) error {
 	keys := make([][]byte, 0, b.N)
 	for k := 0; k < b.N; k++ {
 		if v := b.Cols[key]; !v.IsNull(position(b.Rows, k)) {
 			keys = append(keys, w.key(v.S[position(b.Rows, k)]))
 		}
 	}
-	return w.lock(ctx, keys, mode)
+	return w.lock(ctx, keys, mode, while)
 }
 
 // compute makes the new images for a batch of the source.
@@ -363,7 +363,7 @@ func (t *updateTarget) live(ctx *Ctx) ([]change, error) {
 		}
 		live = append(live, c)
 	}
-	return live, w.lock(ctx, keys, kv.LockUpdate)
+	return live, w.lock(ctx, keys, kv.LockUpdate, whileInserting)
 }
 
 func (t *updateTarget) write(ctx *Ctx) error {

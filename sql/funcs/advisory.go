@@ -43,6 +43,8 @@ type Backends interface {
 	CancelBackend(pid int32) (bool, error)
 	// TerminateBackend ends a session.
 	TerminateBackend(pid int32) (bool, error)
+	// BlockingPIDs are the sessions that one waits for.
+	BlockingPIDs(pid int32) []int32
 }
 
 // ofCapable lifts a function of a session that implements T.
@@ -95,6 +97,13 @@ func advisoryFuncs() kernels {
 		"pg_terminate_backend": ofCapable("pg_terminate_backend", func(_ *Ctx, s Backends, args []types.Datum) (types.Datum, error) {
 			done, err := s.TerminateBackend(int32(args[0].Int()))
 			return types.NewBool(done), err
+		}),
+		"pg_blocking_pids": ofCapable("pg_blocking_pids", func(_ *Ctx, s Backends, args []types.Datum) (types.Datum, error) {
+			var pids []types.Datum
+			for _, pid := range s.BlockingPIDs(int32(args[0].Int())) {
+				pids = append(pids, types.NewInt(int64(pid)))
+			}
+			return types.NewAny(types.NewSlice(types.Int4, pids)), nil
 		}),
 		"pg_client_encoding": ofSession("pg_client_encoding", func(_ *Ctx, s Session, _ []types.Datum) (types.Datum, error) {
 			v, _ := s.Setting("client_encoding")
