@@ -66,6 +66,13 @@ func (s *Session) noteQuery(text string, tables []catalog.StorageID, changes boo
 	}
 }
 
+// showStatement makes a statement the one that runs, as statementText returned it.
+func (s *Session) showStatement(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.activity.statement = text
+}
+
 // noteWriting notes that the statement writes. Queries are noted with their tables by noteQuery.
 func (s *Session) noteWriting(what string) {
 	s.mu.Lock()

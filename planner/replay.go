@@ -172,6 +172,8 @@ func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
 	for live < len(steps) && steps[live].from < out.Sent() {
 		live++
 	}
+	s.replayed = s.statementText()
+	defer func() { s.showStatement(s.replayed) }()
 	statement := len(steps) > 0 && steps[len(steps)-1].unfinished
 	for {
 		if again.cause != errBlind {
@@ -377,6 +379,12 @@ func (s *Session) cannotReplay(again *rerun, why string) error {
 // answeredDifferently is the error of a transaction that cannot be run again because step i has another answer than
 // the client has been given.
 func (s *Session) answeredDifferently(i int, st *step, cause error) error {
+	if s.replaying {
+		s.showStatement(s.replayed) // the one that met the conflict
+	}
+	if errors.Is(cause, kv.ErrDeadlock) {
+		return s.storeError(cause) // which says more of the reason
+	}
 	n := 1
 	for _, before := range s.tx.steps[:min(i, len(s.tx.steps))] {
 		if before.control == nil {

@@ -37,6 +37,7 @@ type Session struct {
 	portalCount   int64 // portals made so far
 	tx            *transaction
 	replaying     bool              // the transaction is being run again
+	replayed      string            // because of this statement
 	copyData      **copyKeeper      // where the data of the COPY FROM being run is kept
 	namesOf       *catalog.Snapshot // whose objects settings.env finds by name
 	statementTime int64

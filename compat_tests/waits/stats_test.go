@@ -109,7 +109,7 @@ func TestConflictView(t *testing.T) {
 	}
 	// A deadlock over an entry of an index.
 	a.exec("BEGIN; INSERT INTO t VALUES (11, 1, 'x')")
-	b.exec("BEGIN; INSERT INTO t VALUES (12, 1, 'y')")
+	b.exec("BEGIN; " + unrepeatable + "INSERT INTO t VALUES (12, 1, 'y')")
 	waiting = a.begin(watcher, "INSERT INTO t VALUES (13, 1, 'y')")
 	fails(t, b.try("INSERT INTO t VALUES (14, 1, 'x')"), "40P01")
 	b.exec("ROLLBACK")

@@ -17,6 +17,10 @@ const table = `CREATE TABLE t (id int PRIMARY KEY, v int, w text UNIQUE); INSERT
 // cycle is the DETAIL of a deadlock of two.
 var cycle = regexp.MustCompile(`^Process (\d+) waits for ShareLock on transaction (\d+); blocked by process (\d+)\.\nProcess (\d+) waits for ShareLock on transaction (\d+); blocked by process (\d+)\.$`)
 
+// unrepeatable is a statement whose answer is another one each time: a transaction with it cannot be run again unnoticed,
+// so that its client is told of a deadlock.
+const unrepeatable = "SELECT clock_timestamp(); "
+
 // TestDeadlock: the message has PostgreSQL's words, the session that closes the circle gets it, and the other goes on.
 func TestDeadlock(t *testing.T) {
 	s := testserver.Start(t)
@@ -30,7 +34,7 @@ func TestDeadlock(t *testing.T) {
 		{"UPDATE plain SET v = 10 WHERE v = 1", "UPDATE plain SET v = 20 WHERE v = 2", "UPDATE plain SET v = 10 WHERE v = 1", ""},
 	} {
 		a.exec("BEGIN; " + c.first)
-		b.exec("BEGIN; " + c.second)
+		b.exec("BEGIN; " + unrepeatable + c.second)
 		waiting := a.begin(watcher, c.second)
 		e := fails(t, b.try(c.last), "40P01")
 		m := cycle.FindStringSubmatch(e.Detail)
@@ -56,7 +60,7 @@ func TestDeadlockInQueue(t *testing.T) {
 	s := testserver.Start(t)
 	x, y, z, watcher := connect(t, s), connect(t, s), connect(t, s), connect(t, s)
 	x.exec(table)
-	x.exec("BEGIN; SAVEPOINT a; SELECT * FROM t WHERE id = 1 FOR KEY SHARE; ROLLBACK TO a")
+	x.exec("BEGIN; " + unrepeatable + "SAVEPOINT a; SELECT * FROM t WHERE id = 1 FOR KEY SHARE; ROLLBACK TO a")
 	z.exec("BEGIN; UPDATE t SET v = 0 WHERE id = 2")
 	second := y.begin(watcher, "SELECT * FROM t WHERE id = 1 FOR UPDATE")
 	third := z.begin(watcher, "SELECT * FROM t WHERE id = 1 FOR KEY SHARE")
@@ -85,7 +89,7 @@ func TestDeadlockTimeout(t *testing.T) {
 	if got := a.one("SHOW deadlock_timeout"); got != "10ms" {
 		t.Errorf("deadlock_timeout is %s", got)
 	}
-	a.exec("BEGIN; UPDATE t SET v = 0 WHERE id = 1")
+	a.exec("BEGIN; " + unrepeatable + "UPDATE t SET v = 0 WHERE id = 1")
 	b.exec("BEGIN; UPDATE t SET v = 0 WHERE id = 2")
 	waiting := a.begin(watcher, "UPDATE t SET v = 0 WHERE id = 2")
 	other := b.start("UPDATE t SET v = 5 WHERE id = 1")
@@ -98,6 +102,24 @@ func TestDeadlockTimeout(t *testing.T) {
 	b.exec("COMMIT")
 	if got := a.one("SELECT v FROM t WHERE id = 1"); got != "5" {
 		t.Errorf("v = %s", got)
+	}
+}
+
+// TestRepeatedDeadlock: a transaction that can be run again is, and nobody is told.
+func TestRepeatedDeadlock(t *testing.T) {
+	s := testserver.Start(t)
+	a, b, watcher := connect(t, s), connect(t, s), connect(t, s)
+	a.exec(table)
+	a.exec("BEGIN; UPDATE t SET v = v + 1 WHERE id = 1")
+	b.exec("BEGIN; UPDATE t SET v = v + 10 WHERE id = 2")
+	waiting := a.begin(watcher, "UPDATE t SET v = v + 1 WHERE id = 2")
+	other := b.start("UPDATE t SET v = v + 10 WHERE id = 1")
+	succeeds(t, waiting)
+	a.exec("COMMIT")
+	succeeds(t, other)
+	b.exec("COMMIT")
+	if got := a.one("SELECT string_agg(v::text, ' ' ORDER BY id) FROM t"); got != "12 13 3" {
+		t.Errorf("v: %s", got)
 	}
 }
 
