@@ -28,7 +28,7 @@ func Events(q *algebra.Query) []Event {
 	a := analyze(q)
 	var out []Event
 	at := map[catalog.OID]int{}
-	for s, c := range a.scans {
+	for s := range a.scans {
 		if s.Table.Virtual != nil {
 			continue
 		}
@@ -38,12 +38,12 @@ func Events(q *algebra.Query) []Event {
 			at[s.Table.OID] = i
 			out = append(out, Event{Table: s.Table.OID})
 		}
-		e := &out[i]
-		e.Insert = e.Insert || c&enters != 0
-		e.Delete = e.Delete || c&leaves != 0
-		for _, col := range s.Cols {
-			if col.Number > 0 && a.needed.Has(col.ID) && !slices.Contains(e.Columns, col.Number) {
-				e.Columns = append(e.Columns, col.Number)
+		e, of := &out[i], a.event(s)
+		e.Insert = e.Insert || of.Insert
+		e.Delete = e.Delete || of.Delete
+		for _, n := range of.Columns {
+			if !slices.Contains(e.Columns, n) {
+				e.Columns = append(e.Columns, n)
 			}
 		}
 	}
@@ -52,6 +52,19 @@ func Events(q *algebra.Query) []Event {
 	}
 	slices.SortFunc(out, func(a, b Event) int { return cmp.Compare(a.Table, b.Table) })
 	return out
+}
+
+// event is what matters at one place where a table is read.
+func (a *analysis) event(s *algebra.Scan) Event {
+	c := a.scans[s]
+	e := Event{Table: s.Table.OID, Insert: c&enters != 0, Delete: c&leaves != 0}
+	for _, col := range s.Cols {
+		if col.Number > 0 && a.needed.Has(col.ID) && !slices.Contains(e.Columns, col.Number) {
+			e.Columns = append(e.Columns, col.Number)
+		}
+	}
+	slices.Sort(e.Columns)
+	return e
 }
 
 func analyze(q *algebra.Query) *analysis {

@@ -56,6 +56,8 @@ type KeyMatch struct {
 	Values []algebra.Scalar
 	Array  algebra.Scalar // an array of the column's type: = ANY ($1)
 	IsNull bool
+	// NullSafe: a NULL among Values matches NULL (IS NOT DISTINCT FROM).
+	NullSafe bool
 }
 
 // Bound is one end of a range. Values are compared as a row with the columns from the one after the prefix; all of
@@ -235,12 +237,16 @@ type (
 		Pushed map[int16]KeyMatch
 		Filter algebra.Scalar
 	}
-	// TransitionScan reads the rows that the running statement has changed.
+	// TransitionScan reads the rows that the running statement has changed. Other are columns of the other image of an
+	// updated row, which follow Columns; of rows that were updated, those without a difference in a column of Differs
+	// are left out, if it is not nil.
 	TransitionScan struct {
 		Props
 		Table   *catalog.Table
 		Alias   string
 		Columns []algebra.ScanColumn
+		Other   []algebra.ScanColumn
+		Differs []int16
 		Kind    algebra.TransitionKind
 		Filter  algebra.Scalar
 	}

@@ -17,6 +17,7 @@ const (
 	costCompare  = 0.0025
 	costExpr     = 0.0025
 	defaultRows  = 1000 // of a table nobody has counted
+	drivenRows   = 1e6  // of any table in the check of a change
 	selectEqual  = 0.005
 	selectRange  = 1.0 / 3
 	selectOther  = 0.5
@@ -27,6 +28,9 @@ const (
 func (p *planner) tableRows(t *catalog.Table) float64 {
 	if t.Virtual != nil {
 		return 200
+	}
+	if p.o.driven {
+		return drivenRows
 	}
 	if p.o.Catalog == nil {
 		return defaultRows

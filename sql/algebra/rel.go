@@ -75,6 +75,12 @@ type (
 		// Transition makes it read not the table but the rows that the running statement has changed: see
 		// TransitionKind. It is how rules see a change.
 		Transition TransitionKind
+		// Other, of a scan of a change, are columns of the row's other image: of what an updated row was, or has
+		// become. They are NULL for rows inserted or deleted.
+		Other []ScanColumn
+		// Differs, of a scan of a change, leaves out rows that were updated without a difference in any of these
+		// columns. nil: none are left out.
+		Differs []int16
 	}
 	// ScanColumn gives a ColID to an attribute.
 	ScanColumn struct {
@@ -243,6 +249,8 @@ const (
 	NewRows
 	// OldRows are the rows deleted, and the old images of those updated.
 	OldRows
+	// EitherRows are both.
+	EitherRows
 )
 
 // JoinKind is the kind of a Join.
@@ -268,9 +276,12 @@ const (
 )
 
 func (r *Scan) Columns() []ColID {
-	ids := make([]ColID, len(r.Cols))
-	for i, c := range r.Cols {
-		ids[i] = c.ID
+	ids := make([]ColID, 0, len(r.Cols)+len(r.Other))
+	for _, c := range r.Cols {
+		ids = append(ids, c.ID)
+	}
+	for _, c := range r.Other {
+		ids = append(ids, c.ID)
 	}
 	return ids
 }
