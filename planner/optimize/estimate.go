@@ -18,11 +18,18 @@ const (
 	costExpr     = 0.0025
 	defaultRows  = 1000 // of a table nobody has counted
 	drivenRows   = 1e6  // of any table in the check of a change
-	selectEqual  = 0.005
 	selectRange  = 1.0 / 3
 	selectOther  = 0.5
 	selectIsNull = 0.01
 )
+
+// selectEqual is the share of rows that probably equal a value.
+func (p *planner) selectEqual() float64 {
+	if p.o.driven {
+		return 2e-5 // a value is one of many in the large tables that are then assumed: 20 rows have it
+	}
+	return 0.005
+}
 
 // tableRows is how many rows a table probably has.
 func (p *planner) tableRows(t *catalog.Table) float64 {
@@ -76,12 +83,12 @@ func (p *planner) selectivityOf(cond algebra.Scalar) float64 {
 			if a, ok := c.Array.(*algebra.ArrayCtor); ok {
 				n = float64(len(a.Elems))
 			}
-			return min(1, n*selectEqual)
+			return min(1, n*p.selectEqual())
 		}
 	case *algebra.Call:
 		if _, _, cmp, ok := compare(c); ok {
 			if cmp.strategy == 3 {
-				return selectEqual
+				return p.selectEqual()
 			}
 			return selectRange
 		}

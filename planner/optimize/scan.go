@@ -260,7 +260,7 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, cols []algebra.ScanC
 			} else {
 				fixed.Add(ids[i])
 			}
-			out.rows *= min(1, n*selectEqual)
+			out.rows *= min(1, n*p.selectEqual())
 			break
 		}
 		if !found {
