@@ -247,11 +247,7 @@ func (d *deriver) restrict(r algebra.Rel) []algebra.Rel {
 	case *algebra.Scan:
 		s := *r
 		s.Transition = algebra.NewRows
-		var conds []algebra.Scalar
-		d.prefilter(&s, r, func(c algebra.Scalar) { conds = append(conds, c) })
-		if len(conds) > 0 {
-			return []algebra.Rel{&algebra.Filter{Input: &s, Cond: conjunction(conds)}}
-		}
+		d.prefilter(&s, r, nil)
 		return []algebra.Rel{&s}
 	case *algebra.Filter:
 		if d.holds(r.Input) {

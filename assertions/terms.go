@@ -14,8 +14,8 @@ import (
 // Terms say where to look, never what is violated: the relation that is looked at is evaluated on the new state itself. So a
 // term may be too wide, but must not be too narrow.
 type term struct {
-	driver *algebra.Scan   // of changed rows
-	others []*joined       // tables joined to it
+	driver *algebra.Scan    // of changed rows
+	others []*joined        // tables joined to it
 	conds  []algebra.Scalar // over columns of these, and of outer relations
 	known  map[algebra.ColID]algebra.Scalar
 }
@@ -114,7 +114,7 @@ func (d *deriver) changed(r *algebra.Scan, kind change) []*term {
 	t := newTerm()
 	t.driver = t.scan(d.q, r)
 	t.driver.Transition = transitionOf(kind)
-	d.prefilter(t.driver, r, func(c algebra.Scalar) { t.conds = append(t.conds, c) })
+	d.prefilter(t.driver, r, t.known)
 	return []*term{t}
 }
 

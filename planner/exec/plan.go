@@ -237,18 +237,17 @@ type (
 		Pushed map[int16]KeyMatch
 		Filter algebra.Scalar
 	}
-	// TransitionScan reads the rows that the running statement has changed. Other are columns of the other image of an
-	// updated row, which follow Columns; of rows that were updated, those without a difference in a column of Differs
-	// are left out, if it is not nil.
+	// TransitionScan reads the rows that the running statement has changed, but for those left out by Differs, Inserted and
+	// Deleted: see algebra.Scan.
 	TransitionScan struct {
 		Props
-		Table   *catalog.Table
-		Alias   string
-		Columns []algebra.ScanColumn
-		Other   []algebra.ScanColumn
-		Differs []int16
-		Kind    algebra.TransitionKind
-		Filter  algebra.Scalar
+		Table             *catalog.Table
+		Alias             string
+		Columns           []algebra.ScanColumn
+		Kind              algebra.TransitionKind
+		Differs           []algebra.Difference
+		Inserted, Deleted algebra.Scalar
+		Filter            algebra.Scalar
 	}
 	// CTEScan reads a CTE, or, with Working, the rows of the last step of the recursion it stands in.
 	CTEScan struct {

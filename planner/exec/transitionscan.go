@@ -7,22 +7,21 @@ import (
 	"holdfast/sql/types"
 )
 
-// transitionScanOp runs TransitionScan. Its batches are the transition's own vectors, but for the columns of other images, which
-// are copied.
+// transitionScanOp runs TransitionScan. Its batches are the transition's own vectors.
 type transitionScanOp struct {
 	filtered
 	table    *catalog.Table
 	kind     algebra.TransitionKind
 	numbers  []int16
-	others   []int16
-	differs  []int16 // nil: any row
+	differs  []algebra.Difference // nil: any row
+	inserted *Expr
+	deleted  *Expr
 	tableOID types.Vec
 	old      bool // the old images are being read
 	at       int
 	view     types.Batch
 	sel      []int32
 	batch    types.Batch
-	other    []types.Vec
 }
 
 // Build implements Node.
@@ -34,17 +33,16 @@ func (n *TransitionScan) Build(b *Builder) (Operator, error) {
 		}
 		o.numbers = append(o.numbers, c.Number)
 	}
-	o.other = make([]types.Vec, len(n.Other))
-	for i, c := range n.Other {
-		if c.Number > int16(len(n.Table.Columns)) || c.Number <= 0 {
-			return nil, errs.New(errs.InternalError, "the other image of a row of %q has no attribute %d", n.Table.Name, c.Number)
-		}
-		o.others = append(o.others, c.Number)
-		o.other[i].Type = n.Table.Columns[c.Number-1].Type
-	}
-	o.batch.Cols = make([]*types.Vec, len(o.numbers)+len(o.others))
+	o.batch.Cols = make([]*types.Vec, len(o.numbers))
+	l := NewLayout(n.Cols, n.Props.Types)
 	var err error
-	o.filter, err = b.optional(n.Filter, NewLayout(n.Cols, n.Props.Types))
+	if o.inserted, err = b.optional(n.Inserted, l); err != nil {
+		return nil, err
+	}
+	if o.deleted, err = b.optional(n.Deleted, l); err != nil {
+		return nil, err
+	}
+	o.filter, err = b.optional(n.Filter, l)
 	return o, err
 }
 
@@ -81,42 +79,96 @@ func (o *transitionScanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 			o.old, o.at = true, 0
 			continue
 		}
-		if o.differs != nil && !o.different(b, others[first:o.at], partners) {
-			continue
+		o.columns(b)
+		if o.differs != nil {
+			if err := o.leaveOut(ctx, b, others[first:o.at], partners); err != nil {
+				return nil, err
+			}
+			if o.batch.N == 0 {
+				continue
+			}
 		}
-		o.columns(b, first, others, partners)
 		return &o.batch, nil
 	}
 }
 
-// different leaves the rows of a batch that differ from their other images, and reports whether there are any. others are
-// the other images of all its rows, in their order.
-func (o *transitionScanOp) different(b *types.Batch, others []int32, partners *RowBuffer) bool {
+// leaveOut leaves in the batch the rows that may matter. b is the batch with all columns of the table, others are the other images
+// of its rows, in their order.
+func (o *transitionScanOp) leaveOut(ctx *Ctx, b *types.Batch, others []int32, partners *RowBuffer) error {
+	alone := o.inserted
+	if o.old {
+		alone = o.deleted
+	}
 	o.sel = o.sel[:0]
+	single := false // some rows have no other image
 	for k := range b.N {
 		i := position(b.Rows, k)
-		if other := others[k]; other >= 0 {
-			c, at := partners.Row(int(other))
-			same := true
-			for _, n := range o.differs {
-				if !sameValue(o.table.Columns[n-1].Type, b.Cols[n-1].Datum(i), c.Cols[n-1].Datum(at)) {
-					same = false
-					break
-				}
-			}
-			if same {
-				continue
-			}
+		other := others[k]
+		if other < 0 {
+			single = true
+		} else if c, at := partners.Row(int(other)); !o.different(b, i, c, at) {
+			continue
 		}
 		o.sel = append(o.sel, int32(i))
 	}
-	b.Rows = types.Rows{N: len(o.sel), Sel: o.sel}
-	return b.N > 0
+	if alone == nil || !single {
+		o.batch.Rows = types.Rows{N: len(o.sel), Sel: o.sel}
+		return nil
+	}
+	o.batch.Rows = types.Rows{N: len(o.sel), Sel: o.sel}
+	pass, err := alone.Filter(ctx, &o.batch)
+	if err != nil {
+		return err
+	}
+	// Those that pass, and all that were updated.
+	first := position(b.Rows, 0)
+	out, next := make([]int32, 0, len(o.sel)), 0
+	for _, i := range o.sel {
+		passes := next < pass.N && position(pass, next) == int(i)
+		if passes {
+			next++
+		}
+		if passes || others[int(i)-first] >= 0 {
+			out = append(out, i)
+		}
+	}
+	o.batch.Rows = types.Rows{N: len(out), Sel: out}
+	return nil
 }
 
-// columns makes the columns of the rows of a batch. first is the number of the first row of the chunk that the batch was read
-// from at that time.
-func (o *transitionScanOp) columns(b *types.Batch, first int, others []int32, partners *RowBuffer) {
+// different reports whether an updated row, i of a batch, differs from its other image, at in another, in a way that may matter.
+func (o *transitionScanOp) different(b *types.Batch, i int, other *types.Batch, at int) bool {
+	for _, d := range o.differs {
+		t := o.table.Columns[d.Number-1].Type
+		from, to := other.Cols[d.Number-1].Datum(at), b.Cols[d.Number-1].Datum(i)
+		if sameValue(t, from, to) {
+			continue
+		}
+		if o.old {
+			from, to = to, from
+		}
+		var moved algebra.Move
+		switch {
+		case d.Moves == 0:
+			return true
+		case from.IsNull():
+			moved = algebra.Appears
+		case to.IsNull():
+			moved = algebra.Vanishes
+		case types.Compare(t, from, to) < 0:
+			moved = algebra.Grows
+		case types.Compare(t, from, to) > 0:
+			moved = algebra.Shrinks
+		}
+		if d.Moves&moved != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// columns makes the columns of the rows of a batch with all columns of the table.
+func (o *transitionScanOp) columns(b *types.Batch) {
 	for i, n := range o.numbers {
 		switch {
 		case n > 0:
@@ -130,22 +182,6 @@ func (o *transitionScanOp) columns(b *types.Batch, first int, others []int32, pa
 			fillSame(o.tableOID.I, int64(o.table.OID), b.Rows)
 			o.batch.Cols[i] = &o.tableOID
 		}
-	}
-	chunk := first - first%types.BatchRows // positions in a batch count from there
-	for i, n := range o.others {
-		v := &o.other[i]
-		v.Resize(extent(b.Rows))
-		for k := range b.N {
-			at := position(b.Rows, k)
-			other := others[chunk+at]
-			if other < 0 {
-				v.SetNull(at)
-				continue
-			}
-			c, from := partners.Row(int(other))
-			copyRow(v, at, c.Cols[n-1], from)
-		}
-		o.batch.Cols[len(o.numbers)+i] = v
 	}
 	o.batch.Rows = b.Rows
 }

@@ -25,6 +25,11 @@ type path struct {
 // scan plans the reading of a table.
 func (p *planner) scan(r *algebra.Scan, g goal) (exec.Node, error) {
 	wanted := g.all(r)
+	for _, c := range []algebra.Scalar{r.Inserted, r.Deleted} {
+		if c != nil {
+			algebra.ScalarColumns(c, wanted)
+		}
+	}
 	var cols []algebra.ScanColumn
 	for _, c := range r.Cols {
 		if wanted.Has(c.ID) {
@@ -41,14 +46,10 @@ func (p *planner) scan(r *algebra.Scan, g goal) (exec.Node, error) {
 	total := p.tableRows(r.Table)
 	if r.Transition != algebra.NoTransition {
 		// Fewer than any table has: joins start with what has changed.
-		n := &exec.TransitionScan{Table: r.Table, Alias: r.Alias, Columns: cols, Differs: r.Differs, Kind: r.Transition}
-		for _, c := range r.Other {
-			if wanted.Has(c.ID) {
-				n.Other = append(n.Other, c)
-				ids = append(ids, c.ID)
-			}
+		n := &exec.TransitionScan{
+			Props: p.props(ids, 0.5), Table: r.Table, Alias: r.Alias, Columns: cols, Kind: r.Transition,
+			Differs: r.Differs, Inserted: r.Inserted, Deleted: r.Deleted,
 		}
-		n.Props = p.props(ids, 0.5)
 		var err error
 		if n.Filter, err = p.optionalScalar(and(g.conds)); err != nil {
 			return nil, err

@@ -136,7 +136,8 @@ func (c *Copier) Rel(r Rel) Rel {
 	switch r := r.(type) {
 	case *Scan:
 		n := *r
-		n.Cols, n.Other = c.scanned(r.Cols), c.scanned(r.Other)
+		n.Cols = c.scanned(r.Cols)
+		n.Inserted, n.Deleted = c.Scalar(r.Inserted), c.Scalar(r.Deleted)
 		return &n
 	case *Values:
 		n := &Values{}

@@ -75,12 +75,10 @@ type (
 		// Transition makes it read not the table but the rows that the running statement has changed: see
 		// TransitionKind. It is how rules see a change.
 		Transition TransitionKind
-		// Other, of a scan of a change, are columns of the row's other image: of what an updated row was, or has
-		// become. They are NULL for rows inserted or deleted.
-		Other []ScanColumn
-		// Differs, of a scan of a change, leaves out rows that were updated without a difference in any of these
-		// columns. nil: none are left out.
-		Differs []int16
+		// Those of a scan of a change that cannot matter to a rule are left out: rows that were updated without one of
+		// these differences, and rows inserted or deleted that do not fulfil a condition over Cols. nil leaves out none.
+		Differs           []Difference
+		Inserted, Deleted Scalar
 	}
 	// ScanColumn gives a ColID to an attribute.
 	ScanColumn struct {
@@ -240,6 +238,22 @@ type (
 	}
 )
 
+// Difference is one of a column between the images of an updated row.
+type Difference struct {
+	Number int16
+	Moves  Move // 0: of any kind
+}
+
+// Move says in which ways the value of a column may have moved by an update; it is a set.
+type Move uint8
+
+const (
+	Grows Move = 1 << iota
+	Shrinks
+	Appears  // from NULL
+	Vanishes // to NULL
+)
+
 // TransitionKind says which rows a Scan of a change reads.
 type TransitionKind uint8
 
@@ -276,12 +290,9 @@ const (
 )
 
 func (r *Scan) Columns() []ColID {
-	ids := make([]ColID, 0, len(r.Cols)+len(r.Other))
-	for _, c := range r.Cols {
-		ids = append(ids, c.ID)
-	}
-	for _, c := range r.Other {
-		ids = append(ids, c.ID)
+	ids := make([]ColID, len(r.Cols))
+	for i, c := range r.Cols {
+		ids[i] = c.ID
 	}
 	return ids
 }

@@ -256,7 +256,6 @@ func Makes(r Rel, made ColSet) {
 	switch r := r.(type) {
 	case *Scan:
 		scanned(r.Cols)
-		scanned(r.Other)
 	case *Values:
 		made.Add(r.Cols...)
 	case *External:
