@@ -495,3 +495,25 @@ func TestWhatAssertionsMayRead(t *testing.T) {
 	}
 	c.Must("DROP ASSERTION x; CREATE OR REPLACE VIEW v AS SELECT * FROM t")
 }
+
+// TestDeferredRulesCheckedBetween: what changed before a deferred rule was checked in full, by TRUNCATE or ENABLE, is not set off against
+// what changes after.
+func TestDeferredRulesCheckedBetween(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE w (id int PRIMARY KEY, least int); INSERT INTO w VALUES (1, 0);
+		CREATE TABLE d (w int); CREATE INDEX ON d (w); INSERT INTO d VALUES (1), (1);
+		CREATE ASSERTION a CHECK (NOT EXISTS (SELECT id FROM w WHERE (SELECT count(*) FROM d WHERE d.w = w.id) < least)) DEFERRABLE INITIALLY DEFERRED;
+		UPDATE w SET least = 2`)
+	c.Must("BEGIN; UPDATE w SET least = 0; TRUNCATE d; UPDATE w SET least = 2")
+	c.Fails("COMMIT", `
+ERROR 23514: assertion "a" is violated
+DETAIL: Violating row: (id) = (1).
+WHERE: checking assertion "a" at COMMIT
+SCHEMA: public
+CONSTRAINT: a`)
+	c.Must("BEGIN; UPDATE w SET least = 0; ALTER ASSERTION a DISABLE; DELETE FROM d; ALTER ASSERTION a ENABLE; UPDATE w SET least = 2")
+	if _, err := c.Exec("COMMIT"); err == nil {
+		t.Error("COMMIT was not refused")
+	}
+	c.Must("BEGIN; UPDATE w SET least = 0; TRUNCATE d; UPDATE w SET least = 2; UPDATE w SET least = 0; COMMIT")
+}

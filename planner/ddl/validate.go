@@ -215,5 +215,6 @@ func (env *Env) checkAssertion(ctx context.Context, a *catalog.Assertion) error 
 		}
 		return assertions.Violated(env.Snapshot.SchemaByOID(a.Schema).Name, a.Name, columns, values)
 	}
+	env.Checked(a.OID)
 	return nil
 }
