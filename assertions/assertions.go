@@ -10,8 +10,6 @@
 package assertions
 
 import (
-	"strings"
-
 	"holdfast/sql/ast"
 	"holdfast/sql/errs"
 	"holdfast/sql/parse"
@@ -39,7 +37,7 @@ func Condition(text string) (ast.Expr, error) {
 //	  NOT EXISTS (SELECT * FROM Q a WHERE NOT c)
 //	anything else, c                     SELECT its scalar subqueries WHERE (c) IS FALSE
 //
-// The columns of a query are what the error shows as the violating row. Where Q selects nothing but constants,
+// The columns of a query are what the error shows as the violating row (see Show). Where Q selects nothing but constants,
 // as in EXISTS (SELECT 1 ..), it shows all columns instead.
 func Violations(cond ast.Expr) []*ast.Select {
 	switch c := cond.(type) {
@@ -176,14 +174,4 @@ func scalarQueries(list []ast.Expr, e ast.Expr) []ast.Expr {
 		some(x.Else)
 	}
 	return list
-}
-
-// Violated is the error of an assertion. columns and values show the violating row; there may be none.
-func Violated(schema, name string, columns, values []string) *errs.Error {
-	e := errs.New(errs.CheckViolation, `assertion "%s" is violated`, name)
-	e.Schema, e.Constraint = schema, name
-	if len(columns) > 0 {
-		e.Detail = "Violating row: (" + strings.Join(columns, ", ") + ") = (" + strings.Join(values, ", ") + ")."
-	}
-	return e
 }

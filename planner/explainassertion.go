@@ -10,7 +10,6 @@ import (
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
-	"holdfast/sql/types"
 )
 
 // explainAssertion is EXPLAIN ASSERTION: per table and operation whether it can violate the assertion, and the plans of the checks
@@ -85,7 +84,7 @@ func (s *Session) explainAssertion(ctx context.Context, st *ast.Explain, formats
 		for _, f := range c.FullScans() {
 			l := "  Warning: it reads all of " + f.Table.Name
 			if len(f.Columns) > 0 {
-				l += "; " + createIndex(snapshot, f)
+				l += "; " + f.CreateIndex(snapshot)
 			}
 			lines = append(lines, l)
 		}
@@ -135,13 +134,4 @@ func whenChecked(checks []optimize.Check, t *catalog.Table, op string, column in
 		return "only if " + strings.Join(columns, " or ") + " changes: " + what
 	}
 	return what
-}
-
-// createIndex is the statement that makes an index by which a check would probe a table.
-func createIndex(s *catalog.Snapshot, f optimize.FullScan) string {
-	var names []string
-	for _, n := range f.Columns {
-		names = append(names, types.QuoteIdentifier(f.Table.Columns[n-1].Name))
-	}
-	return fmt.Sprintf("CREATE INDEX ON %s.%s (%s);", types.QuoteIdentifier(s.SchemaByOID(f.Table.Schema).Name), types.QuoteIdentifier(f.Table.Name), strings.Join(names, ", "))
 }

@@ -241,14 +241,14 @@ func TestAssertions(t *testing.T) {
 	violated := func(what, row string) string {
 		return `
 ERROR 23514: assertion "payroll" is violated
-DETAIL: Violating row: (id, total) = ` + row + `.
+DETAIL: Violating group: ` + row + `.
 WHERE: checking assertion "payroll" at the end of ` + what + `
 SCHEMA: public
 CONSTRAINT: payroll`
 	}
-	c.Fails("INSERT INTO emp VALUES (12, 1, 300.50, 10)", violated(`INSERT of table "emp"`, "(1, 1000.50)"))
-	c.Fails("UPDATE emp SET dept = 2 WHERE no = 11", violated(`UPDATE of table "emp"`, "(2, 800)"))
-	c.Fails("UPDATE dept SET cap = 400 WHERE id = 2", violated(`UPDATE of table "dept"`, "(2, 500)"))
+	c.Fails("INSERT INTO emp VALUES (12, 1, 300.50, 10)", violated(`INSERT of table "emp"`, "(id) = (1), total = 1000.50"))
+	c.Fails("UPDATE emp SET dept = 2 WHERE no = 11", violated(`UPDATE of table "emp"`, "(id) = (2), total = 800"))
+	c.Fails("UPDATE dept SET cap = 400 WHERE id = 2", violated(`UPDATE of table "dept"`, "(id) = (2), total = 500"))
 	c.Must("UPDATE emp SET boss = 11 WHERE no = 20; DELETE FROM emp WHERE no = 11; UPDATE dept SET cap = NULL WHERE id = 2; INSERT INTO emp VALUES (21, 2, 5000, null)")
 	c.Fails("CREATE ASSERTION poor CHECK (NOT EXISTS (SELECT 1 FROM emp WHERE salary > 1000))", `
 ERROR 23514: assertion "poor" is violated
@@ -338,7 +338,7 @@ CONSTRAINT: one`)
 	c.Must("INSERT INTO t VALUES (20), (20)")
 	c.Fails("DELETE FROM t WHERE ctid IN (SELECT ctid FROM t LIMIT 1)", `
 ERROR 23514: assertion "groups" is violated
-DETAIL: Violating row: (a) = (20).
+DETAIL: Violating group: (a) = (20), count = 1.
 WHERE: checking assertion "groups" at the end of DELETE of table "t"
 SCHEMA: public
 CONSTRAINT: groups`)

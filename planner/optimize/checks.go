@@ -2,12 +2,15 @@ package optimize
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	"holdfast/assertions"
 	"holdfast/planner/exec"
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
+	"holdfast/sql/types"
 )
 
 // Check is how an assertion is checked when one of the tables changes that it reads.
@@ -38,6 +41,7 @@ func Checks(ctx context.Context, o Options, a *catalog.Assertion) ([]Check, erro
 				return nil, err
 			}
 			options := o
+			assertions.Show(check.Query)
 			if a.NotValid || a.NotEnforced {
 				check.Occurrence.Full = "there may be violations already, from which new ones must be told"
 			}
@@ -60,6 +64,16 @@ func Checks(ctx context.Context, o Options, a *catalog.Assertion) ([]Check, erro
 type FullScan struct {
 	Table   *catalog.Table
 	Columns []int16 // none: no index would help
+}
+
+// CreateIndex is the statement that makes an index by which the check would probe.
+func (f *FullScan) CreateIndex(s *catalog.Snapshot) string {
+	var names []string
+	for _, n := range f.Columns {
+		names = append(names, types.QuoteIdentifier(f.Table.Columns[n-1].Name))
+	}
+	schema := s.SchemaByOID(f.Table.Schema).Name
+	return fmt.Sprintf("CREATE INDEX ON %s.%s (%s);", types.QuoteIdentifier(schema), types.QuoteIdentifier(f.Table.Name), strings.Join(names, ", "))
 }
 
 // FullScans are the tables that the plan of a check reads as a whole.

@@ -224,7 +224,8 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 		if err != nil {
 			return nil, err
 		}
-		report := c.violated(a, q)
+		shown := *q
+		report := c.violated(a, &shown)
 		rule := func(part int) *exec.Rule {
 			return &exec.Rule{
 				Constraint: a.OID, Part: n<<12 | part, Name: a.Name, Deferrable: a.Deferrable, InitiallyDeferred: a.InitiallyDeferred,
@@ -239,10 +240,7 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 				in[o.Table.OID] = true
 			}
 		}
-		full.Compile = c.compile(v, firstRow)
-		if full.NewOnly {
-			full.Compile = c.compile(v, nil)
-		}
+		full.Compile = c.inFull(v, full.NewOnly)
 		for i, o := range delta.Occurrences() {
 			event := exec.RuleEvent{Table: o.Table.OID, Insert: o.Event.Insert, Delete: o.Event.Delete, Update: columnSet(o.Event.Columns)}
 			if in[o.Table.OID] {
@@ -270,17 +268,47 @@ func (c *ruleCompiler) overChange(v ast.Stmt, occurrence int) func(ctx context.C
 	driven := *c
 	driven.o.driven = true
 	return driven.compile(v, func(q *algebra.Query) {
+		assertions.Show(q)
 		assertions.NewDelta(q).Over(occurrence)
 		firstRow(q)
 	})
 }
 
+// inFull compiles the evaluation of a violation query in full, up to the first row or to the last.
+func (c *ruleCompiler) inFull(v ast.Stmt, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+	return c.compile(v, func(q *algebra.Query) {
+		assertions.Show(q)
+		if !all {
+			firstRow(q)
+		}
+	})
+}
+
+// FullChecks are rules that evaluate an assertion in full: see exec.Rule.CheckNow. The assertion need not be part of the schema yet.
+func FullChecks(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.Rule, error) {
+	cond, err := assertions.Condition(a.Condition)
+	if err != nil {
+		return nil, err
+	}
+	enforced := *a
+	enforced.NotEnforced = false
+	c := &ruleCompiler{o: o}
+	var list []*exec.Rule
+	for _, v := range assertions.Violations(cond) {
+		q, err := c.bind(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, &exec.Rule{Constraint: a.OID, Name: a.Name, Compile: c.inFull(v, false), Report: c.violated(&enforced, q)})
+	}
+	return list, nil
+}
+
 // violated reports a violation of an assertion by a row of its query q.
 func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx *exec.Ctx, row []types.Datum) error {
-	var columns []string
+	detail := assertions.Show(q)
 	var ts []*types.Type
 	for _, o := range q.Output {
-		columns = append(columns, o.Name)
 		ts = append(ts, q.Column(o.ID).Typ)
 	}
 	schema := ""
@@ -288,8 +316,10 @@ func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx
 		schema = n.Name
 	}
 	return func(ctx *exec.Ctx, row []types.Datum) error {
-		e := assertions.Violated(schema, a.Name, columns, texts(ctx, ts, row))
-		e.Where = fmt.Sprintf("checking assertion \"%s\" at %s", a.Name, occasion(ctx))
+		e := detail.Violated(schema, a.Name, texts(ctx, ts, row))
+		if ctx.Occasion != "" {
+			e.Where = fmt.Sprintf("checking assertion \"%s\" at %s", a.Name, occasion(ctx))
+		}
 		if a.NotEnforced {
 			e.Severity = "WARNING"
 			ctx.Warn(e)
