@@ -14,7 +14,8 @@ import (
 //	x = ANY (S)       EXISTS (s = x)
 //	x NOT IN (S)      NOT EXISTS (s = x) AND NOT EXISTS (s IS NULL) AND (x IS NOT NULL OR NOT EXISTS (S))
 //
-// so that a row is found by probing an index of S, where a scan of all of S would be needed to see its NULLs.
+// so that a row is found by probing an index of S, where a scan of all of S would be needed to see its NULLs. A full join is a left
+// join and a UNION with the rows that it leaves out.
 func normalize(q *algebra.Query) {
 	c := algebra.NewCopier(q)
 	c.Inline = true
@@ -48,6 +49,9 @@ func (n *normalizer) rel(r algebra.Rel) (algebra.Rel, bool) {
 		}
 		return in, true
 	case *algebra.Join:
+		if r.Kind == algebra.FullJoin {
+			return n.w.RewriteRel(n.full(r)), true
+		}
 		if r.Kind == algebra.InnerJoin && r.On != nil && hasQuery(r.On) {
 			join := *r
 			join.On = nil
@@ -55,6 +59,34 @@ func (n *normalizer) rel(r algebra.Rel) (algebra.Rel, bool) {
 		}
 	}
 	return nil, false
+}
+
+// full writes a full join as a left one, and the rows of the right side that it leaves out.
+func (n *normalizer) full(r *algebra.Join) algebra.Rel {
+	matched := algebra.NewCopier(n.q)
+	out := &algebra.SetOp{Kind: algebra.Union, All: true, Cols: r.Columns()}
+	out.Left = matched.Rel(&algebra.Join{Kind: algebra.LeftJoin, Left: r.Left, Right: r.Right, On: r.On})
+	rest := algebra.NewCopier(n.q)
+	right := rest.Rel(r.Right)
+	left := rest.Rel(r.Left)
+	alone := &algebra.Project{Input: &algebra.Filter{Input: right, Cond: &algebra.Not{Arg: exists(&algebra.Filter{Input: left, Cond: rest.Scalar(on(r))})}}}
+	for _, id := range r.Left.Columns() {
+		t := n.q.Column(id).T
+		alone.Items = append(alone.Items, algebra.Item{ID: n.q.NewColumn(algebra.Column{Name: n.q.Column(id).Name, T: t}), Expr: &algebra.Const{T: t, Value: types.Null}})
+	}
+	for _, id := range r.Right.Columns() {
+		alone.Items = append(alone.Items, algebra.Item{ID: rest.Col(id), Expr: n.col(rest.Col(id))})
+	}
+	out.Right = alone
+	return out
+}
+
+// on is the condition of a join.
+func on(r *algebra.Join) algebra.Scalar {
+	if r.On == nil {
+		return truth(true)
+	}
+	return r.On
 }
 
 // isTrue appends conditions that are all true exactly if e is. in is the relation whose rows it is about.

@@ -124,7 +124,7 @@ func (g shapes) query() (shape, text string) {
 		{"group of outer join", fmt.Sprintf("SELECT r.id FROM r %s JOIN s ON %s GROUP BY r.id, r.b HAVING %s %s r.b", kind, on, g.aggregate("s.c"), g.op())},
 		{"group of filtered", "SELECT a FROM r WHERE " + g.nested("r", 1) + " GROUP BY a HAVING " + g.having("b")},
 		{"group of group", "SELECT n FROM (SELECT r, count(*) AS n, max(d) AS m FROM s GROUP BY r) g GROUP BY n HAVING " + g.having("m")},
-		{"query in having", fmt.Sprintf("SELECT r FROM s GROUP BY r HAVING %s %s (SELECT a FROM r WHERE r.id = s.r)", g.aggregate("c"), g.op())},
+		{"query in having", fmt.Sprintf("SELECT r FROM s GROUP BY r HAVING %s %s (SELECT min(a) FROM r WHERE r.id = s.r)", g.aggregate("c"), g.op())},
 		{"grouping sets", "SELECT c, d FROM s GROUP BY ROLLUP (c, d) HAVING " + g.having("r")},
 		{"correlated aggregate", fmt.Sprintf("SELECT id FROM r WHERE (SELECT %s FROM s WHERE s.r = r.id AND s.d >= 1) %s r.%s", g.aggregate("c"), g.op(), g.pick("a", "b"))},
 		{"joined aggregate", fmt.Sprintf("SELECT r.id FROM r JOIN (SELECT r, %s AS n FROM s GROUP BY r) g ON g.r = r.id WHERE g.n %s r.a", g.aggregate("c"), g.op())},

@@ -80,6 +80,9 @@ func (f *FullScan) CreateIndex(s *catalog.Snapshot) string {
 func (c *Check) FullScans() (list []FullScan) {
 	add := func(a *exec.Access, conds []algebra.Scalar) {
 		s := FullScan{Table: a.Table, Columns: sought(a, conds)}
+		if indexed(a.Table, s.Columns) {
+			s.Columns = nil
+		}
 		for _, other := range list {
 			if other.Table == s.Table && slices.Equal(other.Columns, s.Columns) {
 				return
@@ -138,6 +141,21 @@ func (c *Check) FullScans() (list []FullScan) {
 		visit(x.Plan, nil, false)
 	}
 	return list
+}
+
+// indexed reports whether there is an index that begins with the columns.
+func indexed(t *catalog.Table, columns []int16) bool {
+	return slices.ContainsFunc(t.Indexes, func(x *catalog.Index) bool {
+		if len(x.Keys) < len(columns) || x.Predicate != "" || x.Invalid {
+			return false
+		}
+		for _, k := range x.Keys[:len(columns)] {
+			if !slices.Contains(columns, k.Column) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // sought are the columns of a table that conditions compare with something else: first those for equality, then one for

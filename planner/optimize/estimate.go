@@ -18,7 +18,6 @@ const (
 	costExpr     = 0.0025
 	defaultRows  = 1000 // of a table nobody has counted
 	drivenRows   = 1e6  // of any table in the check of a change
-	selectRange  = 1.0 / 3
 	selectOther  = 0.5
 	selectIsNull = 0.01
 )
@@ -29,6 +28,14 @@ func (p *planner) selectEqual() float64 {
 		return 2e-5 // a value is one of many in the large tables that are then assumed: 20 rows have it
 	}
 	return 0.005
+}
+
+// selectRange is the share of rows that probably lie on one side of a value.
+func (p *planner) selectRange() float64 {
+	if p.o.driven {
+		return 1e-3 // so that what there is an index for is not scanned
+	}
+	return 1.0 / 3
 }
 
 // tableRows is how many rows a table probably has.
@@ -90,7 +97,7 @@ func (p *planner) selectivityOf(cond algebra.Scalar) float64 {
 			if cmp.strategy == 3 {
 				return p.selectEqual()
 			}
-			return selectRange
+			return p.selectRange()
 		}
 	}
 	return selectOther

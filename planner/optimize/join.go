@@ -247,13 +247,32 @@ func (p *planner) innerJoins(r *algebra.Join, g goal) (exec.Node, error) {
 	return p.filter(current, append(waiting, constant...))
 }
 
-// startsBetter reports whether a is a better start than b: fewer rows, then the order hoped for.
+// startsBetter reports whether a is a better start than b: in the check of a change the changed rows; fewer rows, then the order hoped
+// for.
 func (p *planner) startsBetter(a, b *leaf, order []algebra.SortKey) bool {
+	if p.o.driven {
+		if x, y := readsChange(a.rel), readsChange(b.rel); x != y {
+			return x
+		}
+	}
 	x, y := a.node.Properties(), b.node.Properties()
 	if x.Rows != y.Rows {
 		return x.Rows < y.Rows
 	}
 	return len(order) > 0 && ordered(p.orders[a.node], order) && !ordered(p.orders[b.node], order)
+}
+
+// readsChange reports whether a relation reads changed rows.
+func readsChange(r algebra.Rel) bool {
+	found := false
+	v := algebra.Visitor{Rel: func(r algebra.Rel) bool {
+		if s, ok := r.(*algebra.Scan); ok && s.Transition != algebra.NoTransition {
+			found = true
+		}
+		return !found
+	}}
+	v.VisitRel(r)
+	return found
 }
 
 func contains(set, subset algebra.ColSet) bool {

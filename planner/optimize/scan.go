@@ -293,7 +293,7 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, cols []algebra.ScanC
 			}
 			ranged = true
 			out.used[c] = true
-			out.rows *= selectRange
+			out.rows *= p.selectRange()
 		}
 	}
 	if unique && n == len(keys) && n > 0 {
