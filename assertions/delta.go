@@ -611,42 +611,83 @@ func reduce(t *term, within, on []algebra.Scalar) (*term, []algebra.Scalar) {
 		}
 	}
 	var kept []algebra.Scalar
-	needed := false
+	needed := map[*joined]bool{}
 	for _, c := range on {
 		used := algebra.ColSet{}
 		algebra.ScalarColumns(c, used)
-		drop, other := false, false
-		for _, j := range t.others {
-			for _, id := range j.scan.Columns() {
-				if used.Has(id) {
-					drop = drop || determined.Has(id)
-					other = true
-				}
-			}
+		drop := false
+		for id := range used {
+			drop = drop || determined.Has(id)
 		}
 		if drop {
 			continue
 		}
-		needed = needed || other
+		for _, j := range t.others {
+			needed[j] = needed[j] || usesAny(used, j.scan.Columns())
+		}
 		kept = append(kept, c)
 	}
-	out := &term{driver: t.driver, known: maps.Clone(t.known)}
-	if needed {
-		out.others, out.conds = t.others, within
-		return out, kept
+	out := &term{driver: t.driver, others: slices.Clone(t.others), known: maps.Clone(t.known)}
+	for i := len(out.others) - 1; i >= 0; i-- {
+		if rest := slices.Delete(slices.Clone(out.others), i, i+1); !needed[out.others[i]] && linked(t.driver, rest, within) {
+			out.others = rest
+		}
+	}
+	own := algebra.ColSet{}
+	for _, s := range out.scans() {
+		own.Add(s.Columns()...)
 	}
 	for _, c := range within {
 		used := algebra.ColSet{}
 		algebra.ScalarColumns(c, used)
 		only := true
 		for id := range used {
-			only = only && driver.Has(id)
+			only = only && own.Has(id)
 		}
 		if only {
 			out.conds = append(out.conds, c)
 		}
 	}
 	return out, kept
+}
+
+func usesAny(used algebra.ColSet, columns []algebra.ColID) bool {
+	return slices.ContainsFunc(columns, used.Has)
+}
+
+// linked reports whether conditions link all of the joined tables to the changed one, some by way of others.
+func linked(driver *algebra.Scan, list []*joined, conds []algebra.Scalar) bool {
+	have := algebra.ColsOf(driver.Columns()...)
+	rest := slices.Clone(list)
+	for again := true; again && len(rest) > 0; {
+		again = false
+		for i, j := range rest {
+			own := algebra.ColsOf(j.scan.Columns()...)
+			link := slices.ContainsFunc(conds, func(c algebra.Scalar) bool {
+				used := algebra.ColSet{}
+				algebra.ScalarColumns(c, used)
+				here, there := false, false
+				for id := range used {
+					switch {
+					case own.Has(id):
+						here = true
+					case have.Has(id):
+						there = true
+					default:
+						return false
+					}
+				}
+				return here && there
+			})
+			if link {
+				have.Add(j.scan.Columns()...)
+				rest = slices.Delete(rest, i, i+1)
+				again = true
+				break
+			}
+		}
+	}
+	return len(rest) == 0
 }
 
 func replaced(e algebra.Scalar, by func(c *algebra.Col) algebra.Scalar) algebra.Scalar {

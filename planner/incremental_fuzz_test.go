@@ -120,6 +120,7 @@ func (g shapes) query() (shape, text string) {
 		{"group by two", "SELECT c, d FROM s GROUP BY c, d HAVING " + g.having("r")},
 		{"group of expression", "SELECT b + 1 FROM r GROUP BY b + 1 HAVING " + g.having("a")},
 		{"group of join", fmt.Sprintf("SELECT r.id, r.a FROM r JOIN s ON %s WHERE s.d IS NOT NULL GROUP BY r.id, r.a HAVING %s", on, g.having("c"))},
+		{"group of join by both ends", fmt.Sprintf("SELECT r.b, t.e FROM r JOIN s ON s.r = r.id JOIN t ON t.s = s.id GROUP BY r.b, t.e HAVING %s < %d", g.aggregate("c"), g.n())},
 		{"group of join by another", "SELECT r.b FROM r JOIN s ON s.r = r.id JOIN t ON t.s = s.id GROUP BY r.b HAVING " + g.having("e")},
 		{"group of outer join", fmt.Sprintf("SELECT r.id FROM r %s JOIN s ON %s GROUP BY r.id, r.b HAVING %s %s r.b", kind, on, g.aggregate("s.c"), g.op())},
 		{"group of filtered", "SELECT a FROM r WHERE " + g.nested("r", 1) + " GROUP BY a HAVING " + g.having("b")},
@@ -215,7 +216,15 @@ func (g shapes) write() string {
 		return strings.Join(list, ", ")
 	}
 	where := g.pick("", fmt.Sprintf(" WHERE id = %d", id()), fmt.Sprintf(" WHERE id = %d", id()), fmt.Sprintf(" WHERE id < %d", id()), fmt.Sprintf(" WHERE id %% 2 = %d", g.IntN(2)))
-	switch g.IntN(20) {
+	switch g.IntN(23) {
+	case 20:
+		return fmt.Sprintf("WITH gone AS (DELETE FROM t WHERE s = %d) DELETE FROM s WHERE id = %d", id(), id())
+	case 21:
+		k := id()
+		return fmt.Sprintf("WITH gone AS (DELETE FROM t WHERE s = %d), also AS (DELETE FROM s WHERE id = %d) UPDATE r SET a = %s WHERE id = %d", k, k, n(), id())
+	case 22:
+		k := id()
+		return fmt.Sprintf("WITH gone AS (UPDATE s SET r = %s WHERE r = %d), also AS (DELETE FROM t WHERE s < %d) DELETE FROM r WHERE id = %d", n(), k, id(), k)
 	case 0, 1:
 		return "INSERT INTO r VALUES " + rows(func() string { return fmt.Sprintf("(%d, %s, %s)", id(), n(), n()) })
 	case 2, 3, 4:
