@@ -84,6 +84,11 @@ func (p *planner) selectivityOf(cond algebra.Scalar) float64 {
 			return 1 - selectIsNull
 		}
 		return selectIsNull
+	case *algebra.Distinct:
+		if c.Not {
+			return p.selectEqual()
+		}
+		return 1 - p.selectEqual()
 	case *algebra.AnyAll:
 		if c.Op == "=" && !c.All {
 			n := 10.0

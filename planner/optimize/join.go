@@ -376,7 +376,7 @@ func (p *planner) joinRows(left exec.Node, l *leaf, waiting []algebra.Scalar, ha
 			continue
 		}
 		connected = true
-		if _, _, cmp, ok := compare(c); ok && cmp.strategy == 3 {
+		if equates(c) {
 			out /= math.Max(1, math.Max(left.Properties().Rows, rows))
 		} else {
 			out *= p.selectivityOf(c)
@@ -499,7 +499,7 @@ func (p *planner) joinShape(kind algebra.JoinKind, left, right exec.Node, on []a
 	l, r := left.Properties(), right.Properties()
 	rows := l.Rows * r.Rows
 	for _, c := range on {
-		if _, _, cmp, ok := compare(c); ok && cmp.strategy == 3 {
+		if equates(c) {
 			rows /= math.Max(1, math.Max(l.Rows, r.Rows))
 		} else {
 			rows *= p.selectivityOf(c)
