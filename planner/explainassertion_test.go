@@ -20,6 +20,7 @@ Check 1, by seat, over the changed rows:
           ->  HashAggregate
                 Group Key: team
                 ->  Transition Scan on seat
+                      Updated If: team differs
           ->  Filter
                 Filter: (count >
 CASE
@@ -42,6 +43,27 @@ END)
 			t.Errorf("no line %q in\n%s", line, text)
 		}
 	}
+	c.Must("CREATE ASSERTION sums CHECK (NOT EXISTS (SELECT team FROM seat WHERE cost IS NOT NULL GROUP BY team HAVING sum(cost) > 50))")
+	c.Query("EXPLAIN (COSTS OFF) ASSERTION sums FOR DELETE ON seat", `
+DELETE ON seat: check 1
+Check 1, by seat, over the changed rows:
+  Limit
+    ->  Nested Loop
+          ->  HashAggregate
+                Group Key: team
+                ->  Transition Scan on seat
+                      Images: new and old
+                      Inserted If: (cost > 0)
+                      Deleted If: (cost < 0)
+                      Updated If: team differs or cost differs
+                      Filter: (cost IS NOT NULL)
+          ->  Filter
+                Filter: (sum > 50)
+                ->  GroupAggregate
+                      Group Key: team
+                      ->  Index Scan using seat_team_idx on seat
+                            Index Cond: (team = team)
+                            Filter: (cost IS NOT NULL)`[1:])
 	c.Fails("EXPLAIN ASSERTION nothing", `ERROR 42704: assertion "nothing" does not exist`)
 	c.Fails("EXPLAIN ASSERTION seats_per_plan FOR UPDATE OF x ON seat", `ERROR 42703: column "x" of relation "seat" does not exist`)
 	c.Fails("EXPLAIN (FORMAT JSON) ASSERTION seats_per_plan", `ERROR 0A000: EXPLAIN ASSERTION with ANALYZE or FORMAT JSON is not supported`)

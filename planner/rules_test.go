@@ -350,6 +350,7 @@ SCHEMA: public
 CONSTRAINT: total`)
 	c.Fails("UPDATE t SET a = 30", `
 ERROR 23514: assertion "witness" is violated
+DETAIL: Violating row: (a) = (30).
 WHERE: checking assertion "witness" at the end of UPDATE of table "t"
 SCHEMA: public
 CONSTRAINT: witness`)
