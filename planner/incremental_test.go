@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -137,4 +138,27 @@ func (s *shape) run(t *testing.T, incremental bool) {
 			t.Errorf("%s: refused: %v", change, err)
 		}
 	}
+}
+
+// TestChecksOfManyRows: one row of many that a statement changes breaks the rule, wherever it stands.
+func TestChecksOfManyRows(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE t (id int PRIMARY KEY, g int NOT NULL, x int); CREATE INDEX ON t (g);
+		CREATE ASSERTION sums CHECK (NOT EXISTS (SELECT g FROM t GROUP BY g HAVING sum(x) > 100));
+		CREATE ASSERTION late CHECK (NOT EXISTS (SELECT a.id FROM t a JOIN t b ON b.g = a.g AND b.id <> a.id WHERE a.x = 77)) DEFERRABLE INITIALLY DEFERRED;
+		INSERT INTO t SELECT i, i / 2, i % 3 FROM generate_series(0, 4999) i`)
+	for _, id := range []int{0, 999, 1000, 1001, 2047, 4999} {
+		group := id / 2
+		refused := func(rule, detail, text string) {
+			t.Helper()
+			if _, err := c.Exec(text); err == nil || !strings.Contains(sessiontest.Describe(err), `"`+rule+`"`) || !strings.Contains(sessiontest.Describe(err), detail) {
+				t.Errorf("%s: %s", text, sessiontest.Describe(err))
+			}
+		}
+		refused("sums", fmt.Sprintf("(g) = (%d)", group), fmt.Sprintf("UPDATE t SET x = CASE WHEN id = %d THEN 200 ELSE x - id %% 2 END", id))
+		refused("sums", fmt.Sprintf("(g) = (%d)", group), fmt.Sprintf("INSERT INTO t SELECT 10000 + i, i / 2, CASE WHEN i = %d THEN 200 ELSE -(i %% 5) END FROM generate_series(0, 4999) i", id))
+		refused("sums", fmt.Sprintf("(g) = (%d)", group), fmt.Sprintf("INSERT INTO t SELECT i, i / 2, 0 FROM generate_series(0, 4999) i ON CONFLICT (id) DO UPDATE SET x = CASE WHEN excluded.id = %d THEN 101 ELSE 0 END", id))
+		refused("late", fmt.Sprintf("(id) = (%d)", id), fmt.Sprintf("BEGIN; UPDATE t SET x = 77 WHERE id IN (%d, 6); UPDATE t SET x = x - 1 WHERE id <> %d; COMMIT", id, id))
+	}
+	c.Must("UPDATE t SET x = x + 40; UPDATE t SET g = g + 1; DELETE FROM t WHERE id % 2 = 1; UPDATE t SET x = 77 WHERE id < 3000")
 }
