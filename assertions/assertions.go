@@ -10,8 +10,6 @@
 package assertions
 
 import (
-	"strings"
-
 	"holdfast/sql/ast"
 	"holdfast/sql/errs"
 	"holdfast/sql/parse"
@@ -32,27 +30,46 @@ func Condition(text string) (ast.Expr, error) {
 }
 
 // Violations are queries whose rows are the violations of a condition: one for each of the conditions that AND
-// connects at the top. The condition is violated only where it is false, so NULL satisfies it.
+// connects at the top, when NOT is pushed inward. The condition is violated only where it is false, so NULL satisfies it.
 //
 //	NOT EXISTS (Q)                       Q
 //	ALL (Q) a SATISFY (c), written as    SELECT * FROM Q a WHERE NOT c
 //	  NOT EXISTS (SELECT * FROM Q a WHERE NOT c)
+//	NOT EXISTS (Q) OR c                  SELECT * FROM (Q) WHERE (c) IS FALSE
 //	anything else, c                     SELECT its scalar subqueries WHERE (c) IS FALSE
 //
-// The columns of a query are what the error shows as the violating row. Where Q selects nothing but constants,
+// The columns of a query are what the error shows as the violating row (see Show). Where Q selects nothing but constants,
 // as in EXISTS (SELECT 1 ..), it shows all columns instead.
 func Violations(cond ast.Expr) []*ast.Select {
 	switch c := cond.(type) {
 	case *ast.BoolOp:
-		if c.Kind == ast.And {
+		if q := notExists(c); q != nil {
+			return []*ast.Select{withColumns(q)}
+		}
+		args, kind := c.Args, c.Kind
+		if inner, ok := c.Args[0].(*ast.BoolOp); ok && c.Kind == ast.Not {
+			switch inner.Kind {
+			case ast.Not:
+				return Violations(inner.Args[0])
+			case ast.And:
+				args, kind = negations(inner.Args), ast.Or
+			case ast.Or:
+				args, kind = negations(inner.Args), ast.And
+			}
+		}
+		switch kind {
+		case ast.And:
 			var out []*ast.Select
-			for _, a := range c.Args {
+			for _, a := range args {
 				out = append(out, Violations(a)...)
 			}
 			return out
-		}
-		if q := notExists(c); q != nil {
-			return []*ast.Select{withColumns(q)}
+		case ast.Or:
+			for i, a := range args {
+				if q := notExists(a); q != nil {
+					return []*ast.Select{whereFalse(withColumns(q), append(args[:i:i], args[i+1:]...))}
+				}
+			}
 		}
 	case *ast.Literal:
 		if c.Kind == ast.LitBool && c.Value == "t" {
@@ -64,6 +81,27 @@ func Violations(cond ast.Expr) []*ast.Select {
 		q.Targets = append(q.Targets, &ast.Target{At: -1, Expr: s})
 	}
 	return []*ast.Select{q}
+}
+
+func negations(list []ast.Expr) []ast.Expr {
+	out := make([]ast.Expr, len(list))
+	for i, e := range list {
+		out[i] = &ast.BoolOp{At: -1, Kind: ast.Not, Args: []ast.Expr{e}}
+	}
+	return out
+}
+
+// whereFalse are the rows of a query if other conditions are all false.
+func whereFalse(q *ast.Select, others []ast.Expr) *ast.Select {
+	cond := others[0]
+	if len(others) > 1 {
+		cond = &ast.BoolOp{At: -1, Kind: ast.Or, Args: others}
+	}
+	return &ast.Select{
+		At: -1, Targets: []*ast.Target{{At: -1, Expr: &ast.ColumnRef{At: -1, Star: true}}},
+		From:  []ast.TableExpr{&ast.SubqueryRef{At: -1, Query: q, Alias: &ast.Alias{Name: "violations"}}},
+		Where: &ast.BoolTest{At: -1, Arg: cond, Want: "false"},
+	}
 }
 
 // notExists is Q if an expression is NOT EXISTS (Q), also with more negations around it.
@@ -176,14 +214,4 @@ func scalarQueries(list []ast.Expr, e ast.Expr) []ast.Expr {
 		some(x.Else)
 	}
 	return list
-}
-
-// Violated is the error of an assertion. columns and values show the violating row; there may be none.
-func Violated(schema, name string, columns, values []string) *errs.Error {
-	e := errs.New(errs.CheckViolation, `assertion "%s" is violated`, name)
-	e.Schema, e.Constraint = schema, name
-	if len(columns) > 0 {
-		e.Detail = "Violating row: (" + strings.Join(columns, ", ") + ") = (" + strings.Join(values, ", ") + ")."
-	}
-	return e
 }

@@ -28,7 +28,7 @@ func Events(q *algebra.Query) []Event {
 	a := analyze(q)
 	var out []Event
 	at := map[catalog.OID]int{}
-	for s, c := range a.scans {
+	for s := range a.scans {
 		if s.Table.Virtual != nil {
 			continue
 		}
@@ -38,12 +38,12 @@ func Events(q *algebra.Query) []Event {
 			at[s.Table.OID] = i
 			out = append(out, Event{Table: s.Table.OID})
 		}
-		e := &out[i]
-		e.Insert = e.Insert || c&enters != 0
-		e.Delete = e.Delete || c&leaves != 0
-		for _, col := range s.Cols {
-			if col.Number > 0 && a.needed.Has(col.ID) && !slices.Contains(e.Columns, col.Number) {
-				e.Columns = append(e.Columns, col.Number)
+		e, of := &out[i], a.event(s)
+		e.Insert = e.Insert || of.Insert
+		e.Delete = e.Delete || of.Delete
+		for _, n := range of.Columns {
+			if !slices.Contains(e.Columns, n) {
+				e.Columns = append(e.Columns, n)
 			}
 		}
 	}
@@ -54,9 +54,23 @@ func Events(q *algebra.Query) []Event {
 	return out
 }
 
+// event is what matters at one place where a table is read.
+func (a *analysis) event(s *algebra.Scan) Event {
+	c := a.scans[s]
+	e := Event{Table: s.Table.OID, Insert: c&enters != 0, Delete: c&leaves != 0}
+	for _, col := range s.Cols {
+		if col.Number > 0 && a.needed.Has(col.ID) && !slices.Contains(e.Columns, col.Number) {
+			e.Columns = append(e.Columns, col.Number)
+		}
+	}
+	slices.Sort(e.Columns)
+	return e
+}
+
 func analyze(q *algebra.Query) *analysis {
 	a := &analysis{
-		q: q, defined: map[algebra.ColID]definition{}, needed: algebra.ColSet{}, scans: map[*algebra.Scan]change{},
+		q: q, defined: map[algebra.ColID]definition{}, needed: algebra.ColSet{}, any: algebra.ColSet{},
+		moves: map[algebra.ColID]move{}, compared: map[algebra.ColID][]compared{}, scans: map[*algebra.Scan]change{},
 		done: map[algebra.Rel]change{}, ctes: map[*algebra.CTE]bool{},
 	}
 	a.define()
@@ -140,10 +154,15 @@ type analysis struct {
 	q       *algebra.Query
 	defined map[algebra.ColID]definition
 	needed  algebra.ColSet // columns whose values decide something
-	scans   map[*algebra.Scan]change
-	done    map[algebra.Rel]change
-	ctes    map[*algebra.CTE]bool
-	clock   bool // the passing of time can bring a row in
+	any     algebra.ColSet // of these, those of which any change may matter
+	// moves are the ways in which other needed columns must move to matter.
+	moves map[algebra.ColID]move
+	// compared are the comparisons that aggregates take part in, by the column of the aggregate.
+	compared map[algebra.ColID][]compared
+	scans    map[*algebra.Scan]change
+	done     map[algebra.Rel]change
+	ctes     map[*algebra.CTE]bool
+	clock    bool // the passing of time can bring a row in
 }
 
 // define finds the definitions of computed columns.
@@ -286,10 +305,11 @@ func (a *analysis) everything(r algebra.Rel) {
 // columns takes any change of columns as one that matters.
 func (a *analysis) columns(ids []algebra.ColID) {
 	for _, id := range ids {
-		if a.needed.Has(id) {
+		if a.any.Has(id) {
 			continue
 		}
 		a.needed.Add(id)
+		a.any.Add(id)
 		d, ok := a.defined[id]
 		switch {
 		case !ok:
@@ -297,15 +317,22 @@ func (a *analysis) columns(ids []algebra.ColID) {
 			a.value(d.expr)
 		default:
 			a.rel(d.aggregate.Input, anything)
-			a.aggregated(d)
+			a.aggregated(d, 0)
 		}
 	}
 }
 
-// aggregated takes the arguments of an aggregate as mattering.
-func (a *analysis) aggregated(d definition) {
+// aggregated takes the arguments of an aggregate as mattering, where it must make one of the given moves; 0: where it changes in any
+// way.
+func (a *analysis) aggregated(d definition, m move) {
 	a.columns(d.aggregate.Keys)
 	for _, e := range d.agg.Args {
+		if c, ok := e.(*algebra.Col); ok && m != 0 && len(d.agg.Args) == 1 {
+			if of := argumentMoves(d.agg, m); of != 0 {
+				a.movedColumn(c.ID, of, nil)
+				continue
+			}
+		}
 		a.value(e)
 	}
 	for _, e := range d.agg.OrderArgs {
@@ -452,17 +479,30 @@ func (a *analysis) comparison(e *algebra.Call, t turn) bool {
 	if t&ceasesFalse != 0 {
 		l, r = l|grows|vanishes, r|shrinks|vanishes
 	}
-	a.moved(left, l)
-	a.moved(right, r)
+	a.moved(left, l, &bound{call: e, other: right, turn: t})
+	a.moved(right, r, &bound{call: e, other: left, turn: t})
 	return true
 }
 
+// bound is what a value is compared with.
+type bound struct {
+	call  *algebra.Call
+	other algebra.Scalar
+	turn  turn // what matters of the comparison
+}
+
+// compared is a comparison of an aggregate, and the moves of it that matter.
+type compared struct {
+	move  move
+	bound *bound // nil: not known
+}
+
 // moved answers what can make a value move.
-func (a *analysis) moved(e algebra.Scalar, m move) {
+func (a *analysis) moved(e algebra.Scalar, m move, b *bound) {
 	switch x := e.(type) {
 	case *algebra.Cast:
 		if x.Implicit && numeric(x.Arg) && numeric(x) || moment(x.Arg) && moment(x) {
-			a.moved(x.Arg, m)
+			a.moved(x.Arg, m, nil)
 			return
 		}
 	case *algebra.Call:
@@ -472,31 +512,32 @@ func (a *analysis) moved(e algebra.Scalar, m move) {
 		}
 		if (x.Op == "+" || x.Op == "-") && len(x.Args) == 2 && moment(x.Args[0]) && moment(x) {
 			if _, fixed := x.Args[1].(*algebra.Const); fixed {
-				a.moved(x.Args[0], m)
+				a.moved(x.Args[0], m, nil)
 				return
 			}
 		}
 	case *algebra.Subquery:
 		// A scalar subquery that is an aggregate without groups: it always has one row.
 		if x.Kind == algebra.ScalarSubquery && oneGroup(x.Rel) {
-			a.movedColumn(x.Rel.Columns()[0], m)
+			a.movedColumn(x.Rel.Columns()[0], m, b)
 			return
 		}
 	case *algebra.Col:
-		a.movedColumn(x.ID, m)
+		a.movedColumn(x.ID, m, b)
 		return
 	}
 	a.value(e)
 }
 
-func (a *analysis) movedColumn(id algebra.ColID, m move) {
+func (a *analysis) movedColumn(id algebra.ColID, m move, b *bound) {
 	d, ok := a.defined[id]
 	switch {
 	case ok && d.agg == nil:
-		a.moved(d.expr, m)
+		a.moved(d.expr, m, b)
 		return
-	case !ok || d.agg == nil:
-		a.columns([]algebra.ColID{id})
+	case !ok:
+		a.needed.Add(id)
+		a.moves[id] |= m
 		return
 	}
 	var c change
@@ -519,12 +560,16 @@ func (a *analysis) movedColumn(id algebra.ColID, m move) {
 		if m&(down|vanishes) != 0 {
 			c |= leaves
 		}
+	case "sum", "avg":
+		c = anything
 	default:
 		a.columns([]algebra.ColID{id})
 		return
 	}
+	a.needed.Add(id)
+	a.compared[id] = append(a.compared[id], compared{m, b})
 	a.rel(d.aggregate.Input, c)
-	a.aggregated(d)
+	a.aggregated(d, m)
 }
 
 func numeric(e algebra.Scalar) bool { return e.Type().Category == 'N' }

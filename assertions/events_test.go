@@ -133,7 +133,9 @@ func TestViolations(t *testing.T) {
 	}{
 		{"true", 0},
 		{"NOT EXISTS (SELECT 1 FROM a) AND (SELECT count(*) FROM b) > 1 AND NOT EXISTS (SELECT 1 FROM c)", 3},
-		{"NOT (EXISTS (SELECT 1 FROM a) OR EXISTS (SELECT 1 FROM b))", 1},
+		{"NOT (EXISTS (SELECT 1 FROM a) OR EXISTS (SELECT 1 FROM b))", 2},
+		{"NOT (EXISTS (SELECT 1 FROM a) AND x > 1)", 1},
+		{"NOT NOT (x > 1 AND NOT (y > 1 OR z > 1))", 3},
 		{"NOT NOT NOT EXISTS (SELECT 1 FROM a)", 1},
 	}
 	for _, test := range tests {

@@ -79,7 +79,7 @@ func explainOptions(st *ast.Explain) (o optimize.ExplainOptions, err error) {
 // explain is EXPLAIN.
 func (s *Session) explain(ctx context.Context, p *prepared, st *ast.Explain, params []types.Datum, formats []int16, out Output) error {
 	if st.Assertion != nil {
-		return errs.Unsupported("EXPLAIN ASSERTION")
+		return s.explainAssertion(ctx, st, formats, out)
 	}
 	o, err := explainOptions(st)
 	if err != nil {

@@ -29,3 +29,42 @@ func BenchmarkInsert(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCheck is what a change of one row costs under rules over tables of different sizes. It should not depend on
+// the size.
+func BenchmarkCheck(b *testing.B) {
+	for _, rows := range []int{1e3, 1e5, 1e6} {
+		for _, c := range []struct{ name, ddl string }{
+			{"no rule", ""},
+			{"bounded group of a join", `CREATE ASSERTION a CHECK (NOT EXISTS (SELECT d.w, count(*) FROM d JOIN w ON w.id = d.w
+				GROUP BY d.w, w.plan HAVING count(*) > CASE WHEN w.plan = 'free' THEN 1000000 ELSE 2000000 END))`},
+			{"sum within a budget", "CREATE ASSERTION a CHECK (NOT EXISTS (SELECT FROM w WHERE (SELECT sum(x) FROM d WHERE d.w = w.id) > w.budget))"},
+			{"each has one", "CREATE ASSERTION a CHECK (NOT EXISTS (SELECT FROM w WHERE NOT EXISTS (SELECT FROM d WHERE d.w = w.id)))"},
+		} {
+			b.Run(fmt.Sprintf("%d rows/%s", rows, c.name), func(b *testing.B) {
+				s := sessiontest.OpenPebble(b).Connect()
+				s.Must("CREATE TABLE w (id int PRIMARY KEY, plan text, budget int); CREATE TABLE d (id int PRIMARY KEY, w int NOT NULL, x int); CREATE INDEX ON d (w)")
+				s.Must(fmt.Sprintf("INSERT INTO w SELECT i, 'free', 2000000000 FROM generate_series(0, %d) i", rows/10-1))
+				for from := 0; from < rows; from += 50000 {
+					s.Must(fmt.Sprintf("INSERT INTO d SELECT i, i / 10, 1 FROM generate_series(%d, %d) i", from, min(from+50000, rows)-1))
+				}
+				if c.ddl != "" {
+					s.Must(c.ddl)
+				}
+				b.ResetTimer()
+				b.ReportAllocs()
+				for i := range b.N {
+					// A row of each team goes or comes back.
+					id := i / 2 * 7919 * 10 % rows
+					text := fmt.Sprintf("DELETE FROM d WHERE id = %d", id)
+					if i%2 == 1 {
+						text = fmt.Sprintf("INSERT INTO d VALUES (%d, %d, 1)", id, id/10)
+					}
+					if _, err := s.Exec(text); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -241,14 +241,14 @@ func TestAssertions(t *testing.T) {
 	violated := func(what, row string) string {
 		return `
 ERROR 23514: assertion "payroll" is violated
-DETAIL: Violating row: (id, total) = ` + row + `.
+DETAIL: Violating group: ` + row + `.
 WHERE: checking assertion "payroll" at the end of ` + what + `
 SCHEMA: public
 CONSTRAINT: payroll`
 	}
-	c.Fails("INSERT INTO emp VALUES (12, 1, 300.50, 10)", violated(`INSERT of table "emp"`, "(1, 1000.50)"))
-	c.Fails("UPDATE emp SET dept = 2 WHERE no = 11", violated(`UPDATE of table "emp"`, "(2, 800)"))
-	c.Fails("UPDATE dept SET cap = 400 WHERE id = 2", violated(`UPDATE of table "dept"`, "(2, 500)"))
+	c.Fails("INSERT INTO emp VALUES (12, 1, 300.50, 10)", violated(`INSERT of table "emp"`, "(id) = (1), total = 1000.50"))
+	c.Fails("UPDATE emp SET dept = 2 WHERE no = 11", violated(`UPDATE of table "emp"`, "(id) = (2), total = 800"))
+	c.Fails("UPDATE dept SET cap = 400 WHERE id = 2", violated(`UPDATE of table "dept"`, "(id) = (2), total = 500"))
 	c.Must("UPDATE emp SET boss = 11 WHERE no = 20; DELETE FROM emp WHERE no = 11; UPDATE dept SET cap = NULL WHERE id = 2; INSERT INTO emp VALUES (21, 2, 5000, null)")
 	c.Fails("CREATE ASSERTION poor CHECK (NOT EXISTS (SELECT 1 FROM emp WHERE salary > 1000))", `
 ERROR 23514: assertion "poor" is violated
@@ -338,7 +338,7 @@ CONSTRAINT: one`)
 	c.Must("INSERT INTO t VALUES (20), (20)")
 	c.Fails("DELETE FROM t WHERE ctid IN (SELECT ctid FROM t LIMIT 1)", `
 ERROR 23514: assertion "groups" is violated
-DETAIL: Violating row: (a) = (20).
+DETAIL: Violating group: (a) = (20), count = 1.
 WHERE: checking assertion "groups" at the end of DELETE of table "t"
 SCHEMA: public
 CONSTRAINT: groups`)
@@ -350,6 +350,7 @@ SCHEMA: public
 CONSTRAINT: total`)
 	c.Fails("UPDATE t SET a = 30", `
 ERROR 23514: assertion "witness" is violated
+DETAIL: Violating row: (a) = (30).
 WHERE: checking assertion "witness" at the end of UPDATE of table "t"
 SCHEMA: public
 CONSTRAINT: witness`)
@@ -494,4 +495,26 @@ func TestWhatAssertionsMayRead(t *testing.T) {
 		t.Errorf("replacing the view: %v", err)
 	}
 	c.Must("DROP ASSERTION x; CREATE OR REPLACE VIEW v AS SELECT * FROM t")
+}
+
+// TestDeferredRulesCheckedBetween: what changed before a deferred rule was checked in full, by TRUNCATE or ENABLE, is not set off against
+// what changes after.
+func TestDeferredRulesCheckedBetween(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE w (id int PRIMARY KEY, least int); INSERT INTO w VALUES (1, 0);
+		CREATE TABLE d (w int); CREATE INDEX ON d (w); INSERT INTO d VALUES (1), (1);
+		CREATE ASSERTION a CHECK (NOT EXISTS (SELECT id FROM w WHERE (SELECT count(*) FROM d WHERE d.w = w.id) < least)) DEFERRABLE INITIALLY DEFERRED;
+		UPDATE w SET least = 2`)
+	c.Must("BEGIN; UPDATE w SET least = 0; TRUNCATE d; UPDATE w SET least = 2")
+	c.Fails("COMMIT", `
+ERROR 23514: assertion "a" is violated
+DETAIL: Violating row: (id) = (1).
+WHERE: checking assertion "a" at COMMIT
+SCHEMA: public
+CONSTRAINT: a`)
+	c.Must("BEGIN; UPDATE w SET least = 0; ALTER ASSERTION a DISABLE; DELETE FROM d; ALTER ASSERTION a ENABLE; UPDATE w SET least = 2")
+	if _, err := c.Exec("COMMIT"); err == nil {
+		t.Error("COMMIT was not refused")
+	}
+	c.Must("BEGIN; UPDATE w SET least = 0; TRUNCATE d; UPDATE w SET least = 2; UPDATE w SET least = 0; COMMIT")
 }

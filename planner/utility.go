@@ -158,6 +158,7 @@ func (s *Session) schemaStatement(ctx context.Context, p *prepared, out Output) 
 		AfterCommit: func(f func()) { t.afterCommit = append(t.afterCommit, f) },
 		Run:         s.runForDDL,
 		Pending:     t.deferred.Concerns,
+		Checked:     t.deferred.Checked,
 		Exec: func(ctx context.Context, env *ddl.Env) *exec.Ctx {
 			t.snapshot = env.Snapshot
 			return s.execContext(ctx, nil)

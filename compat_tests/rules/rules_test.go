@@ -50,6 +50,14 @@ var asserted = []rule{
 	{"sums", `(SELECT sum(a) FROM pairs) <= 40 AND NOT EXISTS (SELECT FROM pairs WHERE a > 15)`, ""},
 	{"late", `NOT EXISTS (SELECT m.id, e.bonus FROM member m JOIN extra e USING (id) JOIN team t ON t.id = m.team
 		WHERE m.pay + e.bonus > t.cap + 2)`, "DEFERRABLE INITIALLY DEFERRED"},
+	{"lowest", `NOT EXISTS (SELECT team, min(pay), count(*) FROM member WHERE pay > 0 GROUP BY team HAVING min(pay) > 4 AND count(*) > 1)`, ""},
+	{"average", `NOT EXISTS (SELECT t.id, t.cap, avg(m.pay) FROM team t JOIN member m ON m.team = t.id GROUP BY t.id, t.cap HAVING avg(m.pay) > t.cap - 2)`, ""},
+	{"peers", `NOT EXISTS (SELECT m.id FROM member m WHERE m.pay > 9 AND m.pay > ALL (SELECT p.pay FROM member p WHERE p.team = m.team AND p.id <> m.id))`,
+		"DEFERRABLE INITIALLY DEFERRED"},
+	{"rewarded", `NOT EXISTS (SELECT t.id FROM team t LEFT JOIN member m ON m.team = t.id LEFT JOIN extra e ON e.id = m.id
+		GROUP BY t.id HAVING sum(e.bonus) > 8)`, ""},
+	{"few_bosses", `NOT EXISTS (SELECT m.team FROM member m WHERE m.team IS NOT NULL GROUP BY m.team
+		HAVING count(DISTINCT m.boss) > (SELECT cap FROM team WHERE id = m.team) / 4)`, "DEFERRABLE INITIALLY DEFERRED"},
 }
 
 // kept are the rules of keys and CHECKs as conditions.

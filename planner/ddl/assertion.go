@@ -3,9 +3,11 @@ package ddl
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"holdfast/assertions"
 	"holdfast/planner/bind"
+	"holdfast/planner/optimize"
 	"holdfast/sql/ast"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
@@ -66,10 +68,14 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 	if err := env.putAssertion(ctx, a); err != nil {
 		return err
 	}
-	if a.NotValid {
-		return nil
+	if !a.NotValid {
+		err = env.checkAssertion(ctx, a)
 	}
-	err = env.checkAssertion(ctx, a)
+	if err == nil || a.NotEnforced {
+		if err := env.adviseOn(ctx, a); err != nil {
+			return err
+		}
+	}
 	if err != nil && a.NotEnforced {
 		e := *errs.As(err)
 		e.Severity = "WARNING"
@@ -77,6 +83,41 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 		return nil
 	}
 	return err
+}
+
+// adviseOn says which changes will be checked at a cost that follows the size of the tables, why, and what can be done about it.
+func (env *Env) adviseOn(ctx context.Context, a *catalog.Assertion) error {
+	checks, err := optimize.Checks(ctx, optimize.Options{Snapshot: env.Snapshot, Catalog: env.Catalog}, a)
+	if err != nil {
+		return err
+	}
+	said := map[string]bool{}
+	say := func(e *errs.Error) {
+		if !said[e.Message+e.Hint] {
+			said[e.Message+e.Hint] = true
+			e.Severity = "NOTICE"
+			env.Notice(e)
+		}
+	}
+	for i := range checks {
+		c := &checks[i]
+		changed := c.Occurrence.Table.Name
+		if why := c.Occurrence.Full; why != "" {
+			say(errs.New(errs.SuccessfulCompletion, `changes of table "%s" are checked by evaluating assertion "%s" in full`, changed, a.Name).
+				WithDetail("%s.", strings.ToUpper(why[:1])+why[1:]))
+			continue
+		}
+		for _, f := range c.FullScans() {
+			e := errs.New(errs.SuccessfulCompletion, `checks of assertion "%s" read all of table "%s" when table "%s" changes`, a.Name, f.Table.Name, changed)
+			if len(f.Columns) > 0 {
+				e = e.WithDetail("There is no index by which they could look for rows.").WithHint("%s", f.CreateIndex(env.Snapshot))
+			} else {
+				e = e.WithDetail("The condition is about all of its rows together.")
+			}
+			say(e)
+		}
+	}
+	return nil
 }
 
 func (env *Env) putAssertion(ctx context.Context, a *catalog.Assertion) error {

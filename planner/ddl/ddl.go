@@ -36,6 +36,8 @@ type Env struct {
 	Run func(ctx context.Context, env *Env, stmt ast.Stmt, text string, rows func(*types.Batch) error) (int64, error)
 	// Pending tells whether deferred rules are still to look at rows of a table that the transaction changed.
 	Pending func(table catalog.OID) bool
+	// Checked is called when an assertion has been checked in full: what the transaction changed before need not be looked at again.
+	Checked func(assertion catalog.OID)
 	// Exec makes the context of an execution in the same transaction, under Snapshot.
 	Exec func(ctx context.Context, env *Env) *exec.Ctx
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"holdfast/assertions"
-	"holdfast/planner/bind"
 	"holdfast/planner/exec"
 	"holdfast/planner/optimize"
 	"holdfast/sql/algebra"
@@ -188,32 +187,16 @@ func (env *Env) rewrite(ctx context.Context, old, t *catalog.Table, number int16
 
 // checkAssertion fails with the first violating row if an assertion does not hold now.
 func (env *Env) checkAssertion(ctx context.Context, a *catalog.Assertion) error {
-	cond, err := assertions.Condition(a.Condition)
+	checks, err := optimize.FullChecks(ctx, optimize.Options{Snapshot: env.Snapshot, Catalog: env.Catalog}, a)
 	if err != nil {
 		return err
 	}
-	path, text := env.SearchPath, env.Text
-	env.SearchPath, env.Text = nil, "" // what is stored is fully qualified, and its positions are not the statement's
-	defer func() { env.SearchPath, env.Text = path, text }()
-	for _, v := range assertions.Violations(cond) {
-		q, err := bind.Bind(ctx, env.options(), v)
-		if err != nil {
+	x := env.Exec(ctx, env)
+	for _, r := range checks {
+		if err := r.CheckNow(x); err != nil {
 			return err
 		}
-		row, ts, err := env.first(ctx, v, "")
-		if err != nil {
-			return err
-		}
-		if row == nil {
-			continue
-		}
-		x := env.Exec(ctx, env)
-		var columns, values []string
-		for i, o := range q.Output {
-			columns = append(columns, o.Name)
-			values = append(values, exec.DatumText(x, ts[i], row[i], 0))
-		}
-		return assertions.Violated(env.Snapshot.SchemaByOID(a.Schema).Name, a.Name, columns, values)
 	}
+	env.Checked(a.OID)
 	return nil
 }

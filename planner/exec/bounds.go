@@ -39,6 +39,8 @@ type matchEval struct {
 	array  *Expr
 	arrays *types.Vec
 	isNull bool
+	safe   bool // NULL values match NULL
+	null   bool // of the present row: NULL is among what matches
 }
 
 type boundEval struct {
@@ -77,7 +79,7 @@ func (b *Builder) bounds(bounds *Bounds, prefix []byte, keys []rowio.KeyColumn, 
 	}
 	e.notNull = bounds.NotNull
 	for _, m := range bounds.Prefix {
-		me := matchEval{isNull: m.IsNull, vecs: make([]*types.Vec, len(m.Values))}
+		me := matchEval{isNull: m.IsNull, safe: m.NullSafe, vecs: make([]*types.Vec, len(m.Values))}
 		if me.values, err = b.exprs(m.Values, l); err != nil {
 			return nil, err
 		}
@@ -151,11 +153,17 @@ func (e *boundsEval) of(row int) []span {
 			e.arena = col.Append(e.arena, d)
 			alts = append(alts, e.keep(from))
 		}
+		m.null = m.isNull
 		if m.isNull {
 			add(types.Null)
 		}
 		for _, v := range m.vecs {
-			if !v.IsNull(row) {
+			if v.IsNull(row) {
+				if m.safe && !m.null {
+					m.null = true
+					add(types.Null)
+				}
+			} else {
 				from := len(e.arena)
 				e.arena = types.AppendKeyVec(e.arena, v, at(v, row), col.Desc, col.NullsFirst)
 				alts = append(alts, e.keep(from))
@@ -253,10 +261,11 @@ func (e *boundsEval) addSpan(prefix []byte, row int) {
 	e.addRange(start, end)
 }
 
-// matchesNull reports whether some IS NULL is among the matches: then even a full key of a unique index is no single key.
+// matchesNull reports whether NULL is among what matches the present row: then even a full key of a unique index is no
+// single key.
 func (e *boundsEval) matchesNull() bool {
 	for i := range e.matches {
-		if e.matches[i].isNull {
+		if e.matches[i].null {
 			return true
 		}
 	}

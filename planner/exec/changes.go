@@ -22,6 +22,9 @@ type Transition struct {
 	Inserts, Deletes, Updates int
 	Updated                   kv.ColumnSet
 
+	// Of each row of Old, which one of New it has become, and the other way round; -1 if it was deleted or inserted.
+	oldOther, newOther []int32
+
 	row []types.Datum
 }
 
@@ -63,6 +66,7 @@ func (t *Transition) inserted(row []types.Datum, rowKey string) {
 	t.Inserts++
 	if t.New != nil {
 		t.keep(t.New, row, types.NewString(rowKey), types.Null)
+		t.newOther = append(t.newOther, -1)
 	}
 }
 
@@ -70,6 +74,7 @@ func (t *Transition) deleted(row []types.Datum, rowKey string) {
 	t.Deletes++
 	if t.Old != nil {
 		t.keep(t.Old, row, types.NewString(rowKey), types.Null)
+		t.oldOther = append(t.oldOther, -1)
 	}
 }
 
@@ -78,6 +83,8 @@ func (t *Transition) updated(c *change) {
 	t.Updated |= c.columns
 	if t.Old != nil {
 		pair := types.NewString(c.oldKey)
+		t.oldOther = append(t.oldOther, int32(t.New.Len()))
+		t.newOther = append(t.newOther, int32(t.Old.Len()))
 		t.keep(t.Old, c.oldRow, pair, pair)
 		t.keep(t.New, c.newRow, types.NewString(c.newKey), pair)
 	}
@@ -90,7 +97,7 @@ func (t *Transition) keep(to *TransitionRows, row []types.Datum, key, pair types
 
 // netOf combines the changes that the operations of a transaction made, in order, into what they amount to: Old are rows
 // that were there before and are not now, or are changed, as they were; New are rows that were not there so, as they
-// are. Rows have no pairs, and counts are not made.
+// are. Rows have no pairs, and counts are not made; images under one row key are those of one row.
 //
 // It holds all of the rows in memory, whatever work_mem says: they are found by their keys.
 func netOf(list []Changes) (Changes, error) {
@@ -140,14 +147,24 @@ func netOf(list []Changes) (Changes, error) {
 	var out Changes
 	for _, n := range tables {
 		t := newTransition(n.first.Table, true)
-		for _, key := range n.gone {
+		at := map[string]int{}
+		for i, key := range n.gone {
 			t.Old.AppendDatums(n.removed[key])
+			t.oldOther = append(t.oldOther, -1)
+			at[key] = i
 		}
 		for _, key := range n.order {
-			if row, ok := n.current[key]; ok {
-				t.New.AppendDatums(row)
-				delete(n.current, key)
+			row, ok := n.current[key]
+			if !ok {
+				continue
 			}
+			other := int32(-1)
+			if i, was := at[key]; was {
+				other, t.oldOther[i] = int32(i), int32(t.New.Len())
+			}
+			t.New.AppendDatums(row)
+			t.newOther = append(t.newOther, other)
+			delete(n.current, key)
 		}
 		out = append(out, t)
 	}

@@ -65,6 +65,18 @@ func (d *Deferred) Concerns(table catalog.OID) bool {
 	return slices.ContainsFunc(d.state.pending, func(p pendingRule) bool { return p.rule.Keep && p.changes.of(table) != nil })
 }
 
+// Checked tells that a constraint has been checked in full: what happened before need not be looked at again, and must not be,
+// where it was not all noted.
+func (d *Deferred) Checked(constraint catalog.OID) {
+	var rest []pendingRule
+	for _, p := range d.state.pending {
+		if p.rule.Constraint != constraint {
+			rest = append(rest, p)
+		}
+	}
+	d.state.pending = rest
+}
+
 // add notes a change that a deferred rule is to be checked on.
 func (d *Deferred) add(p pendingRule) {
 	p.occasion = ""

@@ -79,7 +79,7 @@ func (n *TopK) Scalars() []algebra.Scalar             { return some(n.Count, n.O
 func (n *Limit) Scalars() []algebra.Scalar            { return some(n.Count, n.Offset) }
 func (n *Append) Scalars() []algebra.Scalar           { return nil }
 func (n *SetOp) Scalars() []algebra.Scalar            { return nil }
-func (n *TransitionScan) Scalars() []algebra.Scalar   { return some(n.Filter) }
+func (n *TransitionScan) Scalars() []algebra.Scalar   { return some(n.Inserted, n.Deleted, n.Filter) }
 func (n *CTEScan) Scalars() []algebra.Scalar          { return some(n.Filter) }
 func (n *Recurse) Scalars() []algebra.Scalar          { return nil }
 func (n *ProjectSet) Scalars() []algebra.Scalar       { return itemScalars(n.Items) }

@@ -56,6 +56,8 @@ type KeyMatch struct {
 	Values []algebra.Scalar
 	Array  algebra.Scalar // an array of the column's type: = ANY ($1)
 	IsNull bool
+	// NullSafe: a NULL among Values matches NULL (IS NOT DISTINCT FROM).
+	NullSafe bool
 }
 
 // Bound is one end of a range. Values are compared as a row with the columns from the one after the prefix; all of
@@ -235,14 +237,17 @@ type (
 		Pushed map[int16]KeyMatch
 		Filter algebra.Scalar
 	}
-	// TransitionScan reads the rows that the running statement has changed.
+	// TransitionScan reads the rows that the running statement has changed, but for those left out by Differs, Inserted and
+	// Deleted: see algebra.Scan.
 	TransitionScan struct {
 		Props
-		Table   *catalog.Table
-		Alias   string
-		Columns []algebra.ScanColumn
-		Kind    algebra.TransitionKind
-		Filter  algebra.Scalar
+		Table             *catalog.Table
+		Alias             string
+		Columns           []algebra.ScanColumn
+		Kind              algebra.TransitionKind
+		Differs           []algebra.Difference
+		Inserted, Deleted algebra.Scalar
+		Filter            algebra.Scalar
 	}
 	// CTEScan reads a CTE, or, with Working, the rows of the last step of the recursion it stands in.
 	CTEScan struct {

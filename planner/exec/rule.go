@@ -115,6 +115,9 @@ func (r *Rule) act(ctx *Ctx, q *ruleQueue, c Changes) error {
 	}
 }
 
+// CheckNow runs a check that does not look at changes on the present state.
+func (r *Rule) CheckNow(ctx *Ctx) error { return r.check(ctx, pendingRule{rule: r}) }
+
 // check runs a check on the present state.
 func (r *Rule) check(ctx *Ctx, p pendingRule) error {
 	plan, err := r.plan(ctx)

@@ -20,6 +20,14 @@ func NewTransitionRows(ts []*types.Type) *TransitionRows {
 // Len is the number of rows.
 func (r *TransitionRows) Len() int { return r.n }
 
+// row is row i, as a batch and its place in that; nil if it is in the file.
+func (r *TransitionRows) row(i int) (b *types.Batch, at int) {
+	if i -= r.n - r.recent.Len(); i < 0 {
+		return nil, 0
+	}
+	return r.recent.Row(i)
+}
+
 // AppendDatums adds a copy of one row.
 func (r *TransitionRows) AppendDatums(row []types.Datum) {
 	r.recent.AppendDatums(row)

@@ -13,14 +13,19 @@ type transitionScanOp struct {
 	table    *catalog.Table
 	kind     algebra.TransitionKind
 	numbers  []int16
+	differs  []algebra.Difference // nil: any row
+	inserted *Expr
+	deleted  *Expr
 	tableOID types.Vec
 	reader   transitionReader
+	old      bool // the old images are being read
+	sel      []int32
 	batch    types.Batch
 }
 
 // Build implements Node.
 func (n *TransitionScan) Build(b *Builder) (Operator, error) {
-	o := &transitionScanOp{table: n.Table, kind: n.Kind, tableOID: types.Vec{Type: types.Oid}}
+	o := &transitionScanOp{table: n.Table, kind: n.Kind, differs: n.Differs, tableOID: types.Vec{Type: types.Oid}}
 	for _, c := range n.Columns {
 		if c.Number > int16(len(n.Table.Columns)) || c.Number < 0 && c.Number != catalog.RowKeyNumber && c.Number != catalog.TableOIDNumber && c.Number != catalog.PairNumber {
 			return nil, errs.New(errs.InternalError, "table %q has no attribute %d", n.Table.Name, c.Number)
@@ -28,14 +33,22 @@ func (n *TransitionScan) Build(b *Builder) (Operator, error) {
 		o.numbers = append(o.numbers, c.Number)
 	}
 	o.batch.Cols = make([]*types.Vec, len(o.numbers))
+	l := NewLayout(n.Cols, n.Props.Types)
 	var err error
-	o.filter, err = b.optional(n.Filter, NewLayout(n.Cols, n.Props.Types))
+	if o.inserted, err = b.optional(n.Inserted, l); err != nil {
+		return nil, err
+	}
+	if o.deleted, err = b.optional(n.Deleted, l); err != nil {
+		return nil, err
+	}
+	o.filter, err = b.optional(n.Filter, l)
 	return o, err
 }
 
 func (o *transitionScanOp) Open(*Ctx) error {
 	o.filtered.reset()
 	o.reader = transitionReader{}
+	o.old = o.kind == algebra.OldRows
 	return nil
 }
 
@@ -44,22 +57,121 @@ func (o *transitionScanOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 }
 
 func (o *transitionScanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
-	if err := ctx.Canceled(); err != nil {
-		return nil, err
-	}
 	t := ctx.Changes.of(o.table.OID)
 	if t == nil || t.Old == nil {
 		return nil, nil
 	}
-	rows := t.New
-	if o.kind == algebra.OldRows {
-		rows = t.Old
+	for {
+		if err := ctx.Canceled(); err != nil {
+			return nil, err
+		}
+		rows, others, partners := t.New, t.newOther, t.Old
+		if o.old {
+			rows, others, partners = t.Old, t.oldOther, t.New
+		}
+		o.reader.rows = rows
+		first := o.reader.at
+		b, err := o.reader.next(max)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			if o.old || o.kind != algebra.EitherRows {
+				return nil, nil
+			}
+			o.old, o.reader = true, transitionReader{}
+			continue
+		}
+		o.columns(b)
+		if o.differs != nil {
+			if err := o.leaveOut(ctx, b, others[first:o.reader.at], partners); err != nil {
+				return nil, err
+			}
+			if o.batch.N == 0 {
+				continue
+			}
+		}
+		return &o.batch, nil
 	}
-	o.reader.rows = rows
-	b, err := o.reader.next(max)
-	if b == nil || err != nil {
-		return nil, err
+}
+
+// leaveOut leaves in the batch the rows that may matter. b is the batch with all columns of the table, others are the other images
+// of its rows, in their order.
+func (o *transitionScanOp) leaveOut(ctx *Ctx, b *types.Batch, others []int32, partners *TransitionRows) error {
+	alone := o.inserted
+	if o.old {
+		alone = o.deleted
 	}
+	o.sel = o.sel[:0]
+	single := false // some rows have no other image
+	for k := range b.N {
+		i := position(b.Rows, k)
+		other := others[k]
+		if other < 0 {
+			single = true
+		} else if c, at := partners.row(int(other)); c != nil && !o.different(b, i, c, at) {
+			continue
+		}
+		o.sel = append(o.sel, int32(i))
+	}
+	if alone == nil || !single {
+		o.batch.Rows = types.Rows{N: len(o.sel), Sel: o.sel}
+		return nil
+	}
+	o.batch.Rows = types.Rows{N: len(o.sel), Sel: o.sel}
+	pass, err := alone.Filter(ctx, &o.batch)
+	if err != nil {
+		return err
+	}
+	// Those that pass, and all that were updated.
+	first := position(b.Rows, 0)
+	out, next := make([]int32, 0, len(o.sel)), 0
+	for _, i := range o.sel {
+		passes := next < pass.N && position(pass, next) == int(i)
+		if passes {
+			next++
+		}
+		if passes || others[int(i)-first] >= 0 {
+			out = append(out, i)
+		}
+	}
+	o.batch.Rows = types.Rows{N: len(out), Sel: out}
+	return nil
+}
+
+// different reports whether an updated row, i of a batch, differs from its other image, at in another, in a way that may matter.
+func (o *transitionScanOp) different(b *types.Batch, i int, other *types.Batch, at int) bool {
+	for _, d := range o.differs {
+		t := o.table.Columns[d.Number-1].Type
+		from, to := other.Cols[d.Number-1].Datum(at), b.Cols[d.Number-1].Datum(i)
+		if sameValue(t, from, to) {
+			continue
+		}
+		if o.old {
+			from, to = to, from
+		}
+		var moved algebra.Move
+		switch {
+		case d.Moves == 0:
+			return true
+		case from.IsNull():
+			moved = algebra.Appears
+		case to.IsNull():
+			moved = algebra.Vanishes
+		case types.Compare(t, from, to) < 0:
+			moved = algebra.Grows
+		case types.Compare(t, from, to) > 0:
+			moved = algebra.Shrinks
+		}
+		if d.Moves&moved != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// columns makes the columns of the rows of a batch with all columns of the table.
+func (o *transitionScanOp) columns(b *types.Batch) {
 	for i, n := range o.numbers {
 		switch {
 		case n > 0:
@@ -75,7 +187,6 @@ func (o *transitionScanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 		}
 	}
 	o.batch.Rows = b.Rows
-	return &o.batch, nil
 }
 
 func (o *transitionScanOp) Close() error { return nil }

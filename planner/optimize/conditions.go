@@ -121,6 +121,15 @@ func compare(s algebra.Scalar) (left, right algebra.Scalar, c comparison, ok boo
 	return call.Args[0], call.Args[1], c, ok
 }
 
+// equates reports whether a condition is an equality, maybe one for which NULLs are equal.
+func equates(s algebra.Scalar) bool {
+	if d, ok := s.(*algebra.Distinct); ok {
+		return d.Not
+	}
+	_, _, c, ok := compare(s)
+	return ok && c.strategy == 3
+}
+
 // turned is the strategy of a comparison with its sides exchanged.
 func turned(strategy int) int { return 6 - strategy }
 

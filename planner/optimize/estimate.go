@@ -17,16 +17,34 @@ const (
 	costCompare  = 0.0025
 	costExpr     = 0.0025
 	defaultRows  = 1000 // of a table nobody has counted
-	selectEqual  = 0.005
-	selectRange  = 1.0 / 3
+	drivenRows   = 1e6  // of any table in the check of a change
 	selectOther  = 0.5
 	selectIsNull = 0.01
 )
+
+// selectEqual is the share of rows that probably equal a value.
+func (p *planner) selectEqual() float64 {
+	if p.o.driven {
+		return 2e-5 // a value is one of many in the large tables that are then assumed: 20 rows have it
+	}
+	return 0.005
+}
+
+// selectRange is the share of rows that probably lie on one side of a value.
+func (p *planner) selectRange() float64 {
+	if p.o.driven {
+		return 1e-3 // so that what there is an index for is not scanned
+	}
+	return 1.0 / 3
+}
 
 // tableRows is how many rows a table probably has.
 func (p *planner) tableRows(t *catalog.Table) float64 {
 	if t.Virtual != nil {
 		return 200
+	}
+	if p.o.driven {
+		return drivenRows
 	}
 	if p.o.Catalog == nil {
 		return defaultRows
@@ -66,20 +84,25 @@ func (p *planner) selectivityOf(cond algebra.Scalar) float64 {
 			return 1 - selectIsNull
 		}
 		return selectIsNull
+	case *algebra.Distinct:
+		if c.Not {
+			return p.selectEqual()
+		}
+		return 1 - p.selectEqual()
 	case *algebra.AnyAll:
 		if c.Op == "=" && !c.All {
 			n := 10.0
 			if a, ok := c.Array.(*algebra.ArrayCtor); ok {
 				n = float64(len(a.Elems))
 			}
-			return min(1, n*selectEqual)
+			return min(1, n*p.selectEqual())
 		}
 	case *algebra.Call:
 		if _, _, cmp, ok := compare(c); ok {
 			if cmp.strategy == 3 {
-				return selectEqual
+				return p.selectEqual()
 			}
-			return selectRange
+			return p.selectRange()
 		}
 	}
 	return selectOther

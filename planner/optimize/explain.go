@@ -294,6 +294,14 @@ func (x *explainer) node(n exec.Node) *explained {
 		add("Filter", x.expr(n.Filter))
 	case *exec.TransitionScan:
 		set("Transition Scan", on(n.Table, n.Alias))
+		add("Images", [...]string{algebra.NewRows: "", algebra.OldRows: "old", algebra.EitherRows: "new and old"}[n.Kind])
+		if n.Kind != algebra.OldRows {
+			add("Inserted If", x.expr(n.Inserted))
+		}
+		if n.Kind != algebra.NewRows {
+			add("Deleted If", x.expr(n.Deleted))
+		}
+		add("Updated If", differences(n.Table, n.Differs))
 		add("Filter", x.expr(n.Filter))
 	case *exec.CTEScan:
 		kind := "CTE Scan"
@@ -344,6 +352,24 @@ func (x *explainer) node(n exec.Node) *explained {
 		x.cte(e, c.CTE)
 	}
 	return e
+}
+
+// differences says which updates a scan of changed rows lets through.
+func differences(t *catalog.Table, list []algebra.Difference) string {
+	var parts []string
+	for _, d := range list {
+		name := t.Columns[d.Number-1].Name
+		if d.Moves == 0 {
+			parts = append(parts, name+" differs")
+			continue
+		}
+		for i, how := range []string{"grows", "shrinks", "was NULL", "becomes NULL"} {
+			if d.Moves>>i&1 == 1 {
+				parts = append(parts, name+" "+how)
+			}
+		}
+	}
+	return strings.Join(parts, " or ")
 }
 
 func usingIndex(t *catalog.Table, index *catalog.Index, backward bool) string {

@@ -153,8 +153,8 @@ func (p *planner) innerJoins(r *algebra.Join, g goal) (exec.Node, error) {
 	var constant []algebra.Scalar
 	for _, c := range conds {
 		used := restrict(columnsOf(c), all)
-		if len(used) == 0 {
-			constant = append(constant, c)
+		if len(used) == 0 || p.o.driven && hasSubquery(c) {
+			constant = append(constant, c) // queries are run for the rows that are left
 			continue
 		}
 		placed := false
@@ -170,7 +170,7 @@ func (p *planner) innerJoins(r *algebra.Join, g goal) (exec.Node, error) {
 		}
 	}
 	outer := g
-	outer.conds = waiting
+	outer.conds = append(waiting[:len(waiting):len(waiting)], constant...)
 	wanted := outer.all(r)
 	for _, l := range leaves {
 		for id := range l.lateral {
@@ -247,13 +247,32 @@ func (p *planner) innerJoins(r *algebra.Join, g goal) (exec.Node, error) {
 	return p.filter(current, append(waiting, constant...))
 }
 
-// startsBetter reports whether a is a better start than b: fewer rows, then the order hoped for.
+// startsBetter reports whether a is a better start than b: in the check of a change the changed rows; fewer rows, then the order hoped
+// for.
 func (p *planner) startsBetter(a, b *leaf, order []algebra.SortKey) bool {
+	if p.o.driven {
+		if x, y := readsChange(a.rel), readsChange(b.rel); x != y {
+			return x
+		}
+	}
 	x, y := a.node.Properties(), b.node.Properties()
 	if x.Rows != y.Rows {
 		return x.Rows < y.Rows
 	}
 	return len(order) > 0 && ordered(p.orders[a.node], order) && !ordered(p.orders[b.node], order)
+}
+
+// readsChange reports whether a relation reads changed rows.
+func readsChange(r algebra.Rel) bool {
+	found := false
+	v := algebra.Visitor{Rel: func(r algebra.Rel) bool {
+		if s, ok := r.(*algebra.Scan); ok && s.Transition != algebra.NoTransition {
+			found = true
+		}
+		return !found
+	}}
+	v.VisitRel(r)
+	return found
 }
 
 func contains(set, subset algebra.ColSet) bool {
@@ -357,7 +376,7 @@ func (p *planner) joinRows(left exec.Node, l *leaf, waiting []algebra.Scalar, ha
 			continue
 		}
 		connected = true
-		if _, _, cmp, ok := compare(c); ok && cmp.strategy == 3 {
+		if equates(c) {
 			out /= math.Max(1, math.Max(left.Properties().Rows, rows))
 		} else {
 			out *= p.selectivityOf(c)
@@ -411,6 +430,15 @@ func (p *planner) joinNodes(kind algebra.JoinKind, left exec.Node, side joinSide
 			best = hash
 		}
 	}
+	if p.o.driven && !dependent && kind != algebra.FullJoin && kind != algebra.AntiNullJoin {
+		probe, err := p.probe(kind, left, side, on, ids, rows)
+		if err != nil {
+			return nil, err
+		}
+		if probe != nil && (best == nil || probe.Properties().TotalCost < best.Properties().TotalCost) {
+			best = probe
+		}
+	}
 	if best != nil {
 		return best, nil
 	}
@@ -424,12 +452,54 @@ func (p *planner) joinNodes(kind algebra.JoinKind, left exec.Node, side joinSide
 	return n, nil
 }
 
+// probe plans the right side of a join anew for each left row, with the conditions of the join as conditions on it: where
+// the right side is more than a table they go down to the indexes of its tables.
+func (p *planner) probe(kind algebra.JoinKind, left exec.Node, side joinSide, on []algebra.Scalar, ids []algebra.ColID, rows float64) (exec.Node, error) {
+	var down, stay []algebra.Scalar
+	for _, c := range on {
+		if volatile(c) || hasSubquery(c) {
+			stay = append(stay, c)
+		} else {
+			down = append(down, c)
+		}
+	}
+	if len(down) == 0 {
+		return nil, nil
+	}
+	need := algebra.ColSet{}
+	for id := range side.need {
+		need.Add(id)
+	}
+	own := algebra.ColsOf(side.rel.Columns()...)
+	for _, c := range stay {
+		for id := range restrict(columnsOf(c), own) {
+			need.Add(id)
+		}
+	}
+	right, err := p.rel(side.rel, goal{need: need, conds: append(side.conds[:len(side.conds):len(side.conds)], down...)})
+	if err != nil {
+		return nil, err
+	}
+	cond, err := p.optionalScalar(and(stay))
+	if err != nil {
+		return nil, err
+	}
+	if kind == algebra.InnerJoin || kind == algebra.LeftJoin {
+		l := left.Properties().Cols
+		ids = append(l[:len(l):len(l)], right.Properties().Cols...)
+	}
+	n := &exec.NestedLoop{Props: p.props(ids, rows), Left: left, Right: right, Kind: kind, On: cond}
+	p.cost(n)
+	p.orders[n] = p.orders[left]
+	return n, nil
+}
+
 // joinShape is the columns of a join and an estimate of its rows.
 func (p *planner) joinShape(kind algebra.JoinKind, left, right exec.Node, on []algebra.Scalar) ([]algebra.ColID, float64) {
 	l, r := left.Properties(), right.Properties()
 	rows := l.Rows * r.Rows
 	for _, c := range on {
-		if _, _, cmp, ok := compare(c); ok && cmp.strategy == 3 {
+		if equates(c) {
 			rows /= math.Max(1, math.Max(l.Rows, r.Rows))
 		} else {
 			rows *= p.selectivityOf(c)

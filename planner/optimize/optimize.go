@@ -25,6 +25,9 @@ type Options struct {
 	WorkMem  int64 // bytes, 0 without limit
 
 	action bool // the statement is an action of a foreign key
+	// driven: the query checks the rows that a statement has changed. It is planned as for large tables of which little is
+	// read, since its plan is kept while they grow: it starts from the changed rows and probes.
+	driven bool
 }
 
 // Plan makes the physical plan of a query.

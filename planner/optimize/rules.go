@@ -30,6 +30,7 @@ type operation struct {
 // rules finds the rules that operations can violate, and says whether the changed rows are to be kept. Rules that may have
 // been deferred, or wait for an action to end, must hear of whatever happens to the rows that they are to be checked on.
 func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err error) {
+	wait := p.o.action || len(ops) > 1 || p.q != nil && p.q.Writes && len(p.q.CTEs) > 0
 	for _, o := range ops {
 		of, err := p.rulesOn(o.table)
 		if err != nil {
@@ -40,7 +41,7 @@ func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err erro
 				continue
 			}
 			for _, e := range r.Events {
-				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || r.Keep && (r.Deferrable || p.o.action)) {
+				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || r.Keep && (r.Deferrable || wait)) {
 					list = append(list, r)
 					keep = keep || r.Keep
 					break
@@ -210,75 +211,122 @@ func texts(ctx *exec.Ctx, ts []*types.Type, row []types.Datum) (out []string) {
 	return out
 }
 
-// assertion makes the rules of an assertion: one for each of its violation queries, or, where these are plain
-// joins, one for each occurrence of a table in them.
+// assertion makes the rules of an assertion: for each of its violation queries one for each place in it by which a change may let
+// rows in, checked over the changed rows; or one that evaluates it in full.
 func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*exec.Rule, error) {
 	cond, err := assertions.Condition(a.Condition)
 	if err != nil {
 		return nil, err
 	}
 	var list []*exec.Rule
+	for n, v := range assertions.Violations(cond) {
+		q, err := c.bind(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		shown := *q
+		report := c.violated(a, &shown)
+		rule := func(part int) *exec.Rule {
+			return &exec.Rule{
+				Constraint: a.OID, Part: n<<12 | part, Name: a.Name, Deferrable: a.Deferrable, InitiallyDeferred: a.InitiallyDeferred,
+				NewOnly: a.NotValid || a.NotEnforced, Report: report,
+			}
+		}
+		full := rule(0)
+		delta := assertions.NewDelta(q)
+		in := map[catalog.OID]bool{} // tables of which changes are checked in full
+		for _, o := range delta.Occurrences() {
+			if o.Full != "" || full.NewOnly || checkInFull {
+				in[o.Table.OID] = true
+			}
+		}
+		full.Compile = c.inFull(v, full.NewOnly)
+		for i, o := range delta.Occurrences() {
+			event := exec.RuleEvent{Table: o.Table.OID, Insert: o.Event.Insert, Delete: o.Event.Delete, Update: columnSet(o.Event.Columns)}
+			if in[o.Table.OID] {
+				full.Events = append(full.Events, event)
+				continue
+			}
+			over := rule(i + 1)
+			over.Keep = true
+			over.Events = append(over.Events, event)
+			for _, t := range o.With {
+				over.Events = append(over.Events, exec.RuleEvent{Table: t})
+			}
+			over.Compile = c.overChange(v, i)
+			list = append(list, over)
+		}
+		if len(full.Events) > 0 {
+			list = append(list, full)
+		}
+	}
+	return list, nil
+}
+
+// overChange compiles the check of changes by one occurrence in a violation query.
+func (c *ruleCompiler) overChange(v ast.Stmt, occurrence int) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+	driven := *c
+	driven.o.driven = true
+	return driven.compile(v, func(q *algebra.Query) {
+		assertions.Show(q)
+		assertions.NewDelta(q).Over(occurrence)
+		firstRow(q)
+	})
+}
+
+// inFull compiles the evaluation of a violation query in full, up to the first row or to the last.
+func (c *ruleCompiler) inFull(v ast.Stmt, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+	return c.compile(v, func(q *algebra.Query) {
+		assertions.Show(q)
+		if !all {
+			firstRow(q)
+		}
+	})
+}
+
+// FullChecks are rules that evaluate an assertion in full: see exec.Rule.CheckNow. The assertion need not be part of the schema yet.
+func FullChecks(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.Rule, error) {
+	cond, err := assertions.Condition(a.Condition)
+	if err != nil {
+		return nil, err
+	}
+	enforced := *a
+	enforced.NotEnforced = false
+	c := &ruleCompiler{o: o}
+	var list []*exec.Rule
 	for _, v := range assertions.Violations(cond) {
 		q, err := c.bind(ctx, v)
 		if err != nil {
 			return nil, err
 		}
-		r := &exec.Rule{
-			Constraint: a.OID, Name: a.Name, Deferrable: a.Deferrable, InitiallyDeferred: a.InitiallyDeferred,
-			NewOnly: a.NotValid || a.NotEnforced,
-		}
-		for _, e := range assertions.Events(q) {
-			r.Events = append(r.Events, exec.RuleEvent{Table: e.Table, Insert: e.Insert, Delete: e.Delete, Update: columnSet(e.Columns)})
-		}
-		var columns []string
-		var ts []*types.Type
-		for _, o := range q.Output {
-			columns = append(columns, o.Name)
-			ts = append(ts, q.Column(o.ID).Typ)
-		}
-		schema := ""
-		if n := c.o.Snapshot.SchemaByOID(a.Schema); n != nil {
-			schema = n.Name
-		}
-		r.Compile = c.compile(v, nil)
-		if !r.NewOnly {
-			r.Compile = c.compile(v, firstRow)
-		}
-		r.Report = func(ctx *exec.Ctx, row []types.Datum) error {
-			e := assertions.Violated(schema, a.Name, columns, texts(ctx, ts, row))
-			e.Where = fmt.Sprintf("checking assertion \"%s\" at %s", a.Name, occasion(ctx))
-			if a.NotEnforced {
-				e.Severity = "WARNING"
-				ctx.Warn(e)
-				return nil
-			}
-			return e
-		}
-		occurrences := assertions.Occurrences(q)
-		if r.NewOnly || len(occurrences) == 0 || checkInFull {
-			list = append(list, r)
-			continue
-		}
-		// A plain join is checked over the changed rows alone, one rule for each table it may come in by.
-		for i, s := range occurrences {
-			for _, e := range r.Events {
-				if e.Table == s.Table.OID {
-					list = append(list, &exec.Rule{
-						Constraint: r.Constraint, Name: r.Name, Deferrable: r.Deferrable, InitiallyDeferred: r.InitiallyDeferred,
-						Events: []exec.RuleEvent{e}, Keep: true, Report: r.Report,
-						Compile: c.compile(v, func(q *algebra.Query) {
-							assertions.OverChange(q, i)
-							firstRow(q)
-						}),
-					})
-				}
-			}
-		}
-	}
-	for i, r := range list {
-		r.Part = i
+		list = append(list, &exec.Rule{Constraint: a.OID, Name: a.Name, Compile: c.inFull(v, false), Report: c.violated(&enforced, q)})
 	}
 	return list, nil
+}
+
+// violated reports a violation of an assertion by a row of its query q.
+func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx *exec.Ctx, row []types.Datum) error {
+	detail := assertions.Show(q)
+	var ts []*types.Type
+	for _, o := range q.Output {
+		ts = append(ts, q.Column(o.ID).Typ)
+	}
+	schema := ""
+	if n := c.o.Snapshot.SchemaByOID(a.Schema); n != nil {
+		schema = n.Name
+	}
+	return func(ctx *exec.Ctx, row []types.Datum) error {
+		e := detail.Violated(schema, a.Name, texts(ctx, ts, row))
+		if ctx.Occasion != "" {
+			e.Where = fmt.Sprintf("checking assertion \"%s\" at %s", a.Name, occasion(ctx))
+		}
+		if a.NotEnforced {
+			e.Severity = "WARNING"
+			ctx.Warn(e)
+			return nil
+		}
+		return e
+	}
 }
 
 // PresentRule finds a rule of a constraint among those on a table; see exec.PresentRule.

@@ -25,6 +25,11 @@ type path struct {
 // scan plans the reading of a table.
 func (p *planner) scan(r *algebra.Scan, g goal) (exec.Node, error) {
 	wanted := g.all(r)
+	for _, c := range []algebra.Scalar{r.Inserted, r.Deleted} {
+		if c != nil {
+			algebra.ScalarColumns(c, wanted)
+		}
+	}
 	var cols []algebra.ScanColumn
 	for _, c := range r.Cols {
 		if wanted.Has(c.ID) {
@@ -41,7 +46,10 @@ func (p *planner) scan(r *algebra.Scan, g goal) (exec.Node, error) {
 	total := p.tableRows(r.Table)
 	if r.Transition != algebra.NoTransition {
 		// Fewer than any table has: joins start with what has changed.
-		n := &exec.TransitionScan{Props: p.props(ids, 0.5), Table: r.Table, Alias: r.Alias, Columns: cols, Kind: r.Transition}
+		n := &exec.TransitionScan{
+			Props: p.props(ids, 0.5), Table: r.Table, Alias: r.Alias, Columns: cols, Kind: r.Transition,
+			Differs: r.Differs, Inserted: r.Inserted, Deleted: r.Deleted,
+		}
 		var err error
 		if n.Filter, err = p.optionalScalar(and(g.conds)); err != nil {
 			return nil, err
@@ -92,7 +100,7 @@ func (p *planner) virtualScan(r *algebra.Scan, cols []algebra.ScanColumn, ids []
 		t := r.Table.Columns[c.Number-1].Type
 		for _, cond := range g.conds {
 			m, ok := p.keyMatch(cond, c.ID, t, own)
-			if !ok || m.IsNull || hasSubquery(cond) {
+			if !ok || m.IsNull || m.NullSafe || hasSubquery(cond) {
 				continue
 			}
 			if n.Pushed == nil {
@@ -138,6 +146,17 @@ func (p *planner) keyMatch(cond algebra.Scalar, id algebra.ColID, t colType, own
 		}
 		if c.Array.Type().Elem == t {
 			return exec.KeyMatch{Array: c.Array}, true
+		}
+	case *algebra.Distinct:
+		left, right := c.Left, c.Right
+		if !isColumn(left) {
+			left, right = right, left
+		}
+		if cmp, ok := comparisons[c.Eq]; !ok || cmp.strategy != 3 || !c.Not || !isColumn(left) || uses(right, own) || volatile(right) {
+			return exec.KeyMatch{}, false
+		}
+		if v, ok := asKey(right, t); ok {
+			return exec.KeyMatch{Values: []algebra.Scalar{v}, NullSafe: true}, true
 		}
 	case *algebra.Call:
 		left, right, cmp, ok := compare(c)
@@ -237,12 +256,12 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, cols []algebra.ScanC
 			n := 1.0
 			if m.Array != nil {
 				n, single = 10, false
-			} else if len(m.Values) > 1 || m.IsNull {
+			} else if len(m.Values) > 1 || m.IsNull || m.NullSafe {
 				n, single = float64(max(1, len(m.Values))), false
 			} else {
 				fixed.Add(ids[i])
 			}
-			out.rows *= min(1, n*selectEqual)
+			out.rows *= min(1, n*p.selectEqual())
 			break
 		}
 		if !found {
@@ -274,7 +293,7 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, cols []algebra.ScanC
 			}
 			ranged = true
 			out.used[c] = true
-			out.rows *= selectRange
+			out.rows *= p.selectRange()
 		}
 	}
 	if unique && n == len(keys) && n > 0 {

@@ -138,6 +138,8 @@ func (f *formatter) rel(r Rel, depth int) {
 			head += " (new rows)"
 		case OldRows:
 			head += " (old rows)"
+		case EitherRows:
+			head += " (changed rows)"
 		}
 		f.line(depth, "%s%s", head, f.cols(r.Columns()))
 	case *External:

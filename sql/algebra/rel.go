@@ -75,6 +75,10 @@ type (
 		// Transition makes it read not the table but the rows that the running statement has changed: see
 		// TransitionKind. It is how rules see a change.
 		Transition TransitionKind
+		// Those of a scan of a change that cannot matter to a rule are left out: rows that were updated without one of
+		// these differences, and rows inserted or deleted that do not fulfil a condition over Cols. nil leaves out none.
+		Differs           []Difference
+		Inserted, Deleted Scalar
 	}
 	// ScanColumn gives a ColID to an attribute.
 	ScanColumn struct {
@@ -234,6 +238,22 @@ type (
 	}
 )
 
+// Difference is one of a column between the images of an updated row.
+type Difference struct {
+	Number int16
+	Moves  Move // 0: of any kind
+}
+
+// Move says in which ways the value of a column may have moved by an update; it is a set.
+type Move uint8
+
+const (
+	Grows Move = 1 << iota
+	Shrinks
+	Appears  // from NULL
+	Vanishes // to NULL
+)
+
 // TransitionKind says which rows a Scan of a change reads.
 type TransitionKind uint8
 
@@ -243,6 +263,8 @@ const (
 	NewRows
 	// OldRows are the rows deleted, and the old images of those updated.
 	OldRows
+	// EitherRows are both.
+	EitherRows
 )
 
 // JoinKind is the kind of a Join.

@@ -1,0 +1,103 @@
+package planner_test
+
+import (
+	"strings"
+	"testing"
+
+	"holdfast/planner/sessiontest"
+)
+
+func TestExplainAssertion(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(shapeSchema)
+	c.Must(`CREATE ASSERTION seats_per_plan CHECK (NOT EXISTS (SELECT seat.team, count(*) FROM seat JOIN team ON team.id = seat.team
+		GROUP BY seat.team, plan HAVING count(*) > CASE WHEN plan = 'free' THEN 5 ELSE 10 END))`)
+	c.Query("EXPLAIN (COSTS OFF) ASSERTION seats_per_plan FOR INSERT ON seat", `
+INSERT ON seat: check 1
+Check 1, by seat, over the changed rows:
+  Limit
+    ->  Nested Loop
+          ->  HashAggregate
+                Group Key: team
+                ->  Transition Scan on seat
+                      Updated If: team differs
+          ->  Filter
+                Filter: (count >
+CASE
+    WHEN (plan = 'free'::text) THEN 5
+    ELSE 10
+END)
+                ->  HashAggregate
+                      Group Key: team, plan
+                      ->  Lookup Join using team_pkey on team
+                            Index Cond: (id = team)
+                            ->  Index Only Scan using seat_team_idx on seat
+                                  Index Cond: (team = team)`[1:])
+	c.Query("EXPLAIN ASSERTION seats_per_plan FOR DELETE ON seat", "DELETE ON seat: never")
+	c.Query("EXPLAIN ASSERTION seats_per_plan FOR UPDATE OF cost ON seat", "UPDATE ON seat: never")
+	c.Query("EXPLAIN ASSERTION seats_per_plan FOR INSERT ON tag", "INSERT ON tag: never")
+	text := c.Must("EXPLAIN ASSERTION seats_per_plan").String()
+	for _, line := range []string{"INSERT ON seat: check 1\n", "DELETE ON seat: never\n", "UPDATE ON seat: only if team changes: check 1\n", "INSERT ON team: check 2\n",
+		"DELETE ON team: never\n", "UPDATE ON team: only if id or plan changes: check 2\n"} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no line %q in\n%s", line, text)
+		}
+	}
+	c.Must("CREATE ASSERTION sums CHECK (NOT EXISTS (SELECT team FROM seat WHERE cost IS NOT NULL GROUP BY team HAVING sum(cost) > 50))")
+	c.Query("EXPLAIN (COSTS OFF) ASSERTION sums FOR DELETE ON seat", `
+DELETE ON seat: check 1
+Check 1, by seat, over the changed rows:
+  Limit
+    ->  Nested Loop
+          ->  HashAggregate
+                Group Key: team
+                ->  Transition Scan on seat
+                      Images: new and old
+                      Inserted If: (cost > 0)
+                      Deleted If: (cost < 0)
+                      Updated If: team differs or cost differs
+                      Filter: (cost IS NOT NULL)
+          ->  Filter
+                Filter: (sum > 50)
+                ->  GroupAggregate
+                      Group Key: team
+                      ->  Index Scan using seat_team_idx on seat
+                            Index Cond: (team = team)
+                            Filter: (cost IS NOT NULL)`[1:])
+	c.Fails("EXPLAIN ASSERTION nothing", `ERROR 42704: assertion "nothing" does not exist`)
+	c.Fails("EXPLAIN ASSERTION seats_per_plan FOR UPDATE OF x ON seat", `ERROR 42703: column "x" of relation "seat" does not exist`)
+	c.Fails("EXPLAIN (FORMAT JSON) ASSERTION seats_per_plan", `ERROR 0A000: EXPLAIN ASSERTION with ANALYZE or FORMAT JSON is not supported`)
+}
+
+// TestAdvice: CREATE ASSERTION says which changes will be checked by reading whole tables, and which index helps.
+func TestAdvice(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE w (id int PRIMARY KEY, budget int); CREATE TABLE "D" (id int PRIMARY KEY, w int, x int)`)
+	for _, test := range []struct{ condition, want string }{
+		{`NOT EXISTS (SELECT FROM w WHERE (SELECT sum(x) FROM "D" d WHERE d.w = w.id) > budget)`, `
+checks of assertion "a" read all of table "D" when table "w" changes / There is no index by which they could look for rows. / CREATE INDEX ON public."D" (w);
+checks of assertion "a" read all of table "D" when table "D" changes / There is no index by which they could look for rows. / CREATE INDEX ON public."D" (w);`},
+		{`(SELECT count(*) FROM w) < 9`, `
+checks of assertion "a" read all of table "w" when table "w" changes / The condition is about all of its rows together. / `},
+		{`NOT EXISTS (WITH RECURSIVE r AS (SELECT id, budget FROM w UNION SELECT r.id, w.budget FROM r JOIN w ON w.id = r.budget) SELECT FROM r WHERE id = budget)`, `
+changes of table "w" are checked by evaluating assertion "a" in full / A recursive query is evaluated as a whole. / `},
+		{`NOT EXISTS (SELECT FROM w WHERE budget < 0)`, ""},
+	} {
+		var lines []string
+		for _, n := range c.Must("CREATE ASSERTION a CHECK (" + test.condition + ")").Notices {
+			lines = append(lines, "\n"+n.Message+" / "+n.Detail+" / "+n.Hint)
+			if hint, ok := strings.CutPrefix(n.Hint, "CREATE"); ok {
+				defer c.Must("CREATE" + hint) // it is a statement
+			}
+		}
+		if got := strings.Join(lines, ""); got != test.want {
+			t.Errorf("%s: got%s\nwant%s", test.condition, got, test.want)
+		}
+		c.Must("DROP ASSERTION a")
+	}
+	// With the index there is nothing to say.
+	c.Must(`CREATE INDEX ON public."D" (w)`)
+	if n := c.Must(`CREATE ASSERTION a CHECK (NOT EXISTS (SELECT FROM w WHERE (SELECT sum(x) FROM "D" d WHERE d.w = w.id) > budget))`).Notices; n != nil {
+		t.Errorf("advice where none is needed: %v", n)
+	}
+}

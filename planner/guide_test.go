@@ -1,0 +1,45 @@
+package planner_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"holdfast/planner/sessiontest"
+	"holdfast/sql/errs"
+)
+
+// TestGuide runs the examples of docs/assertions.md.
+func TestGuide(t *testing.T) {
+	text, err := os.ReadFile("../docs/assertions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sessiontest.Open(t).Connect()
+	n := 0
+	for i, block := range strings.Split(string(text), "```") {
+		block, ok := strings.CutPrefix(block, "sql\n")
+		if i%2 == 0 || !ok {
+			continue
+		}
+		for _, s := range strings.SplitAfter(block, ";\n") {
+			s, refused := strings.CutPrefix(strings.TrimSpace(s), "-- refused\n")
+			if s == "" {
+				continue
+			}
+			n++
+			r, err := c.Exec(s)
+			for _, x := range r.Notices {
+				if !strings.Contains(s, "no_cycle") && !strings.Contains(s, "NOT VALID") {
+					t.Errorf("%s\n%s %s", s, x.Message, x.Hint)
+				}
+			}
+			if refused && errs.CodeOf(err) != errs.CheckViolation || !refused && err != nil {
+				t.Errorf("%s\nrefused by the guide: %v, by the server: %s", s, refused, sessiontest.Describe(err))
+			}
+		}
+	}
+	if n < 40 {
+		t.Errorf("only %d statements found", n)
+	}
+}
