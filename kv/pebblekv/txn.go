@@ -145,7 +145,7 @@ func (t *txn) get(ctx context.Context, writes *buffer.Tree, key []byte, cols kv.
 	if err == nil {
 		value = t.values.Copy(stored)
 	}
-	if !t.options.ReadOnly {
+	if !t.options.ReadOnly && (err == nil || !t.store.options.Fault.IgnoreExistenceReads) {
 		t.observe(key, cols|kv.Existence)
 	}
 	t.mu.Unlock()
