@@ -49,7 +49,7 @@ func (c *checker) drawAbsences() {
 				}
 			}
 			switch possible {
-				case 0:
+			case 0:
 				c.drawRead(a.txn, a.key.empty)
 				return
 			case 1:
