@@ -162,7 +162,10 @@ func (g *graph) components(kinds edgeKind) [][]int {
 			if low[v] != index[v] {
 				continue
 			}
-			at := slices.Index(stack, v)
+			at := len(stack) - 1
+			for stack[at] != v {
+				at--
+			}
 			component := slices.Clone(stack[at:])
 			for _, m := range component {
 				onStack[m] = false

@@ -176,10 +176,9 @@ func check(txns []Txn, strict bool) []Anomaly {
 	c := newChecker(txns, strict)
 	c.findWriters()
 	c.findEffective()
-	known := map[string]*knowledge{}
 	for t := range txns {
 		if c.effective[t] {
-			c.readTxn(t, known)
+			c.readTxn(t)
 		}
 	}
 	c.orderLists()

@@ -87,9 +87,8 @@ func (c *checker) report(kind, format string, txns []int, args ...any) {
 // findWriters indexes all writes and sorts the keys into lists and registers.
 func (c *checker) findWriters() {
 	registers := map[*key]bool{}
-	last := map[*key]writeID{}
 	for t, txn := range c.txns {
-		clear(last)
+		last := map[*key]writeID{}
 		for _, op := range txn.Ops {
 			if op.Kind == Read || op.Kind == Range {
 				continue
@@ -222,8 +221,8 @@ type knowledge struct {
 
 // readTxn goes through the reads of a transaction: each must agree with what the transaction knows already,
 // and the first of each key, before own writes, tells which version it saw.
-func (c *checker) readTxn(t int, known map[string]*knowledge) {
-	clear(known)
+func (c *checker) readTxn(t int) {
+	known := map[string]*knowledge{}
 	of := func(key string) *knowledge {
 		k := known[key]
 		if k == nil {
