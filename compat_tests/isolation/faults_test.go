@@ -2,30 +2,12 @@ package isolation
 
 import (
 	"testing"
-	"time"
 
-	"holdfast/compat_tests/testserver"
 	"holdfast/kv/faulty"
 	"holdfast/planner"
-	"holdfast/wire"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
-
-// serveFaulty starts a server on a store with a defect.
-func serveFaulty(t *testing.T, fault string) string {
-	t.Helper()
-	store, err := faulty.Open(fault, memory(vfs.NewMem()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Errorf("closing the store: %v", err)
-		}
-	})
-	return testserver.StartOn(t, store, wire.Options{Logger: quiet, DrainTimeout: time.Second}, planner.Config{Logger: quiet}).DSN
-}
 
 // TestFaults breaks the server on purpose, in one way at a time, and expects the workload and the checker to notice.
 // (That commits are acknowledged before they are on disk shows only when power fails: see TestPowerLossNotices.)
@@ -34,22 +16,21 @@ func TestFaults(t *testing.T) {
 		"ignore range reads", "ignore existence reads", "release locks before sequencing", "skip validation", "skip validation within a group",
 	} {
 		t.Run(fault, func(t *testing.T) {
-			dsn := serveFaulty(t, fault)
-			notice(t, func() *Workload {
-				w := fewRows()
-				w.Connect = connector(dsn)
-				return w
-			})
+			store, err := faulty.Open(fault, memory(vfs.NewMem()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			notice(t, serveOn(t, store, planner.Config{}))
 		})
 	}
 }
 
 // notice runs workloads until one shows a problem. What is random may miss it a few times.
-func notice(t *testing.T, workload func() *Workload) {
+func notice(t *testing.T, dsn string) {
 	t.Helper()
 	for range 10 {
-		w := workload()
-		w.Level, w.Operations = "SERIALIZABLE", 4000
+		w := fewRows()
+		w.Connect, w.Level, w.Operations = connector(dsn), "SERIALIZABLE", 4000
 		if found := problems(execute(t, w)); len(found) > 0 {
 			t.Logf("noticed: %s", found[0])
 			return

@@ -11,10 +11,12 @@
 //
 // # Tests
 //
-// TestHistory runs about 50,000 statements. HOLDFAST_OPERATIONS is another number of them: `make nightly` runs
-// 1,000,000, also with kills and power failures between. HOLDFAST_SEED repeats the seed of a run that failed; since the
-// clients are concurrent, it repeats what they ask for, not in which order they are served. HOLDFAST_POSTGRES is a
-// connection string of a PostgreSQL to try the workload on.
+// TestHistory, TestKill and TestPowerLoss run about 50,000 statements together: at all isolation level names, with
+// the real binary killed in between, and with power failing on a disk in memory. HOLDFAST_OPERATIONS is another number
+// of them: `make nightly` runs 1,000,000. HOLDFAST_SEED repeats the seed of a run that failed; since the clients are
+// concurrent, it repeats what they ask for, not in which order they are served. HOLDFAST_POSTGRES is a connection string
+// of a PostgreSQL to try the workload on. TestFaults and TestPowerLossNotices are the tests of these tests: servers with
+// a defect must be found out.
 //
 // # Reading a failure
 //

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/compat_tests/testserver"
+	"holdfast/kv"
 	"holdfast/kv/conformance/history"
 	"holdfast/kv/pebblekv"
 	"holdfast/planner"
@@ -49,28 +50,34 @@ func serve(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, store, planner.Config{})
+}
+
+// serveOn starts a server in this process on a store, which is closed when the test ends.
+func serveOn(t *testing.T, store kv.Store, config planner.Config) string {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Errorf("closing the store: %v", err)
 		}
 	})
-	return testserver.StartOn(t, store, wire.Options{Logger: quiet, DrainTimeout: time.Second}, planner.Config{Logger: quiet}).DSN
+	config.Logger = quiet
+	return testserver.StartOn(t, store, wire.Options{Logger: quiet, DrainTimeout: time.Second}, config).DSN
 }
 
 // levels are all isolation levels. Every one is serializable here.
 var levels = []string{"SERIALIZABLE", "REPEATABLE READ", "READ COMMITTED", "READ UNCOMMITTED"}
 
-// operations is how many statements to run: n, or what the environment says.
-func operations(t *testing.T, n int) int {
-	text := os.Getenv("HOLDFAST_OPERATIONS")
-	if text == "" {
-		return n
+// operations is a share, in percent, of how many statements to run: 50,000, or what the environment says.
+func operations(t *testing.T, percent int) int {
+	total := 50_000
+	if text := os.Getenv("HOLDFAST_OPERATIONS"); text != "" {
+		var err error
+		if total, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("HOLDFAST_OPERATIONS: %v", err)
+		}
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("HOLDFAST_OPERATIONS: %v", err)
-	}
-	return n
+	return total * percent / 100
 }
 
 // seed is a new one, or what the environment says.
@@ -136,7 +143,7 @@ func problems(r *Result) []string {
 // TestHistory: whatever isolation level is asked for, the history is strictly serializable, and nobody is refused who
 // has told nothing yet or only waited.
 func TestHistory(t *testing.T) {
-	total := operations(t, 50_000)
+	total := operations(t, 80)
 	for _, level := range levels {
 		for name, w := range map[string]*Workload{"few rows": fewRows(), "some rows": someRows()} {
 			t.Run(fmt.Sprintf("%s/%s", level, name), func(t *testing.T) {
@@ -206,7 +213,7 @@ func TestPostgres(t *testing.T) {
 	} {
 		t.Run(c.level, func(t *testing.T) {
 			for name, w := range map[string]*Workload{"few rows": fewRows(), "some rows": someRows()} {
-				w.Connect, w.Level, w.Operations, w.NoForUpdate = connector(dsn), c.level, operations(t, 4000), c.found != nil
+				w.Connect, w.Level, w.Operations, w.NoForUpdate = connector(dsn), c.level, operations(t, 8), c.found != nil
 				r := execute(t, w)
 				anomalies := history.Check(r.Txns)
 				hit := false

@@ -322,8 +322,14 @@ func (c *checker) explain(cy *cycle) Anomaly {
 			fmt.Fprintf(&text, "\n  T%d begins after T%d has ended", to, s.from)
 		}
 	}
+	keys := map[string]bool{}
+	for _, s := range steps {
+		if s.key != nil {
+			keys[s.key.name] = true
+		}
+	}
 	for _, t := range slices.Compact(slices.Sorted(slices.Values(a.Txns))) {
-		fmt.Fprintf(&text, "\n  T%d %s", t, c.txns[t])
+		fmt.Fprintf(&text, "\n  T%d %s", t, c.txns[t].about(keys))
 	}
 	a.Text = text.String()
 	return a

@@ -80,8 +80,18 @@ func newChecker(txns []Txn, strict bool) *checker {
 	}
 }
 
-func (c *checker) report(kind, format string, txns []int, args ...any) {
-	c.anomalies = append(c.anomalies, Anomaly{Kind: kind, Txns: txns, Text: kind + ": " + fmt.Sprintf(format, args...)})
+// stories bounds the anomalies that are told with the transactions they are about.
+const stories = 20
+
+// report notes an anomaly of a key ("": of none) that needs no cycle to be seen.
+func (c *checker) report(kind, key, format string, txns []int, args ...any) {
+	text := kind + ": " + fmt.Sprintf(format, args...)
+	if len(c.anomalies) < stories {
+		for _, t := range txns {
+			text += fmt.Sprintf("\n  T%d %s", t, c.txns[t].about(map[string]bool{key: true}))
+		}
+	}
+	c.anomalies = append(c.anomalies, Anomaly{Kind: kind, Txns: txns, Text: text})
 }
 
 // findWriters indexes all writes and sorts the keys into lists and registers.
@@ -112,7 +122,7 @@ func (c *checker) findWriters() {
 			}
 			id := writeID{k, op.Value}
 			if other, ok := c.writers[id]; ok {
-				c.report(Malformed, "T%d and T%d both write %d to %s", []int{other.txn, t}, other.txn, t, op.Value, op.Key)
+				c.report(Malformed, op.Key, "T%d and T%d both write %d to %s", []int{other.txn, t}, other.txn, t, op.Value, op.Key)
 			}
 			c.writers[id] = writer{txn: t}
 			last[k] = id
@@ -124,7 +134,7 @@ func (c *checker) findWriters() {
 	slices.SortFunc(c.keys, func(a, b *key) int { return strings.Compare(a.name, b.name) })
 	for _, k := range c.keys {
 		if k.list && registers[k] {
-			c.report(Malformed, "%s is both a list and a register", nil, k.name)
+			c.report(Malformed, k.name, "%s is both a list and a register", nil, k.name)
 		}
 	}
 }
@@ -236,11 +246,11 @@ func (c *checker) readTxn(t int) {
 		switch {
 		case k.whole:
 			if !slices.Equal(k.state, seen) {
-				c.report(Internal, "T%d reads %s = %v, where its own past says %v", []int{t}, t, key, seen, k.state)
+				c.report(Internal, key, "T%d reads %s = %v, where its own past says %v", []int{t}, t, key, seen, k.state)
 			}
 			return
 		case len(k.state) > len(seen) || !slices.Equal(seen[len(seen)-len(k.state):], k.state):
-			c.report(Internal, "T%d reads %s = %v, without what it has appended: %v", []int{t}, t, key, seen, k.state)
+			c.report(Internal, key, "T%d reads %s = %v, without what it has appended: %v", []int{t}, t, key, seen, k.state)
 			return
 		}
 		c.readVersion(t, key, seen[:len(seen)-len(k.state)], k.wrote)
@@ -300,28 +310,28 @@ func (c *checker) readVersion(t int, name string, seen []int64, wrote bool) {
 	}
 	if k == nil || !k.list && len(seen) > 1 {
 		if k != nil {
-			c.report(Malformed, "T%d reads the register %s = %v", []int{t}, t, name, seen)
+			c.report(Malformed, name, "T%d reads the register %s = %v", []int{t}, t, name, seen)
 			return
 		}
-		c.report(GarbageRead, "T%d reads %s = %v, but nobody wrote it", []int{t}, t, name, seen)
+		c.report(GarbageRead, name, "T%d reads %s = %v, but nobody wrote it", []int{t}, t, name, seen)
 		return
 	}
 	for i, value := range seen {
 		w, ok := c.writers[writeID{k, value}]
 		switch {
 		case !ok:
-			c.report(GarbageRead, "T%d reads %s = %v, but nobody wrote %d", []int{t}, t, name, seen, value)
+			c.report(GarbageRead, name, "T%d reads %s = %v, but nobody wrote %d", []int{t}, t, name, seen, value)
 		case !c.effective[w.txn]:
-			c.report(AbortedRead, "T%d reads %s = %v with the %d of T%d, which did not commit", []int{t, w.txn}, t, name, seen, value, w.txn)
+			c.report(AbortedRead, name, "T%d reads %s = %v with the %d of T%d, which did not commit", []int{t, w.txn}, t, name, seen, value, w.txn)
 		case w.txn == t:
-			c.report(Internal, "T%d reads %s = %v before it writes %d", []int{t}, t, name, seen, value)
+			c.report(Internal, name, "T%d reads %s = %v before it writes %d", []int{t}, t, name, seen, value)
 		case i == len(seen)-1 && !w.final:
-			c.report(IntermediateRead, "T%d reads %s = %v, but T%d has not left it at %d", []int{t, w.txn}, t, name, seen, w.txn, value)
+			c.report(IntermediateRead, name, "T%d reads %s = %v, but T%d has not left it at %d", []int{t, w.txn}, t, name, seen, w.txn, value)
 		case i == len(seen)-1:
 			c.saw(t, k.of(w.txn), wrote)
 		}
 		if slices.Contains(seen[:i], value) {
-			c.report(Duplicate, "T%d reads %s = %v", []int{t}, t, name, seen)
+			c.report(Duplicate, name, "T%d reads %s = %v", []int{t}, t, name, seen)
 		}
 	}
 }
@@ -367,7 +377,7 @@ func (c *checker) orderLists() {
 		}
 		for _, s := range seenLists[k] {
 			if !slices.Equal(s.seen, longest[:len(s.seen)]) {
-				c.report(IncompatibleOrder, "T%d reads %s = %v, others read %v", []int{s.txn}, s.txn, k.name, s.seen, longest)
+				c.report(IncompatibleOrder, k.name, "T%d reads %s = %v, others read %v", []int{s.txn}, s.txn, k.name, s.seen, longest)
 			}
 		}
 		at := k.empty
