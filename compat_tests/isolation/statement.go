@@ -117,7 +117,7 @@ func (c *client) reading() statement {
 	case 4:
 		return c.readHot(c.rng.IntN(hotRows), "")
 	case 5, 6:
-		return c.readGroups()
+		return c.readGroups("")
 	case 7:
 		return c.readTag()
 	case 8:
@@ -154,8 +154,10 @@ func (c *client) action(ctx context.Context, depth int) error {
 		return c.do(ctx, c.reading())
 	case 6, 7, 8:
 		return c.do(ctx, c.writing())
-	case 9, 10, 11:
+	case 9, 10:
 		return c.appendAfterReading(ctx)
+	case 11:
+		return c.changeGroup(ctx)
 	case 12:
 		return c.changeCounter(ctx)
 	case 13:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"holdfast/kv/conformance/history"
@@ -191,6 +192,9 @@ func (t *tables) add(rng *rand.Rand, id int64) (group, tag int) {
 
 // enter notes that a thing may come into a group. mu is held.
 func (t *tables) enter(id int64, group int) {
+	if slices.Contains(t.groups[id], group) {
+		return
+	}
 	t.groups[id] = append(t.groups[id], group)
 	t.members[group] = append(t.members[group], id)
 }

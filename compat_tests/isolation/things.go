@@ -12,12 +12,12 @@ import (
 )
 
 // readGroups looks for things by the column that has an index: in one group or two, as rows or as one sum of them.
-func (c *client) readGroups() statement {
+// Only rows can have a suffix.
+func (c *client) readGroups(suffix string) statement {
 	t := c.t
 	from := t.group(c.rng)
 	to := from + c.rng.IntN(2)
-	if c.rng.IntN(3) == 0 {
-		to = from
+	if suffix == "" && c.rng.IntN(3) == 0 {
 		return statement{
 			sql:  "SELECT coalesce(string_agg(id::text || ' ' || place::text, ' '), '') FROM " + t.name("things") + " WHERE grp = $1",
 			args: []any{from},
@@ -36,7 +36,7 @@ func (c *client) readGroups() statement {
 		}
 	}
 	return statement{
-		sql: "SELECT id, grp, place FROM " + t.name("things") + " WHERE grp BETWEEN $1 AND $2", args: []any{from, to},
+		sql: "SELECT id, grp, place FROM " + t.name("things") + " WHERE grp BETWEEN $1 AND $2" + suffix, args: []any{from, to},
 		done: func(rows [][]string, _ int64) error {
 			op := below(t.key("things", "grp", fmt.Sprintf("%04d/", to)))
 			op.Key = t.key("things", "grp", fmt.Sprintf("%04d/", from))
@@ -392,12 +392,65 @@ func (c *client) moveThing(ctx context.Context) error {
 	})
 }
 
+// changeGroup reads one column of all things in a group, and then writes it in all of them.
+func (c *client) changeGroup(ctx context.Context) error {
+	t, group, column, n := c.t, c.t.group(c.rng), c.column(), c.value()
+	// record tells the rows of the group, whose ids and places come first.
+	record := func(rows [][]string) ([][]int64, error) {
+		op := below(t.key("things", "grp", fmt.Sprintf("%04d/", group)))
+		var all [][]int64
+		for _, row := range rows {
+			n, err := integers(row)
+			if err != nil {
+				return nil, err
+			}
+			op.Rows = append(op.Rows, history.Row{Key: t.groupKey(group, n[0]), Seen: n[1:2]})
+			all = append(all, n)
+		}
+		c.record(op)
+		return all, nil
+	}
+	err := c.do(ctx, statement{
+		sql: "SELECT id, place, " + column + " FROM " + t.name("things") + " WHERE grp = $1", args: []any{group},
+		done: func(rows [][]string, _ int64) error {
+			things, err := record(rows)
+			for _, thing := range things {
+				c.record(history.Op{Kind: history.Read, Key: t.key("things", column, thing[0]), Seen: thing[2:3]})
+			}
+			return err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	var maybe []history.Op
+	for _, id := range t.members[group] {
+		maybe = append(maybe, history.Op{Kind: history.Write, Key: t.key("things", column, id), Value: n})
+	}
+	t.mu.Unlock()
+	return c.do(ctx, statement{
+		sql: "UPDATE " + t.name("things") + " SET " + column + " = $2 WHERE grp = $1 RETURNING id, place", args: []any{group, n}, maybe: maybe,
+		done: func(rows [][]string, _ int64) error {
+			things, err := record(rows)
+			for _, thing := range things {
+				c.record(history.Op{Kind: history.Write, Key: t.key("things", column, thing[0]), Value: n})
+			}
+			return err
+		},
+	})
+}
+
 // insertIfFew looks how many things a group or a tag has, and then inserts one if there are few, else deletes one of
 // them: the transactions that predicates are for.
 func (c *client) insertIfFew(ctx context.Context) error {
-	look := c.readGroups()
-	if c.rng.IntN(2) == 0 {
-		look = c.readTag()
+	look := c.readTag()
+	switch {
+	case c.rng.IntN(2) == 0:
+	case !c.NoForUpdate && c.rng.IntN(3) == 0:
+		look = c.readGroups(" FOR UPDATE")
+	default:
+		look = c.readGroups("")
 	}
 	var found []history.Row
 	record := look.done
