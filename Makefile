@@ -1,4 +1,5 @@
-# Targets: test (everything CI runs), short (tests without -race and servers), record, lint, bench, build.
+# Targets: test (everything CI runs), nightly (histories of a million operations), short (tests without -race and
+# servers), record, lint, bench, build.
 GO      ?= go
 TOOLS   := $(CURDIR)/.tools
 STATICCHECK := $(TOOLS)/staticcheck
@@ -6,7 +7,10 @@ STATICCHECK_VERSION := v0.8.2
 # Packages whose point is concurrency run under the race detector too.
 RACE := ./kv/... ./sql/catalog/... ./wire/...
 
-.PHONY: build test short lint race tools record bench
+# Statements on data in a nightly run.
+HOLDFAST_OPERATIONS ?= 1000000
+
+.PHONY: build test nightly short lint race tools record bench
 
 build:
 	$(GO) build -o bin/holdfast ./cmd/holdfast
@@ -18,6 +22,10 @@ tools:
 test: tools lint
 	$(GO) test ./...
 	$(MAKE) race
+
+# Random transactions over the wire, with kills and power failures, checked for serializability: some minutes.
+nightly:
+	HOLDFAST_OPERATIONS=$(HOLDFAST_OPERATIONS) $(GO) test ./compat_tests/isolation -run 'TestHistory|TestKill|TestPowerLoss' -v -count 1 -timeout 3h
 
 lint: $(STATICCHECK)
 	@test -z "$$(gofmt -l cmd wire sql planner assertions kv compat_tests)" || { echo "gofmt needed:"; gofmt -l cmd wire sql planner assertions kv compat_tests; exit 1; }

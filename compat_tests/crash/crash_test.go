@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/compat_tests/testserver"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -37,8 +39,8 @@ type workload struct {
 	nextTable    int
 }
 
-func newWorkload(t *testing.T, p *process) *workload {
-	_, err := p.connect(t).Exec(context.Background(), `
+func newWorkload(t *testing.T, p *testserver.Process) *workload {
+	_, err := connect(t, p).Exec(context.Background(), `
 		CREATE SEQUENCE numbers;
 		CREATE TABLE one (client int, n int, number bigint UNIQUE, PRIMARY KEY (client, n));
 		CREATE TABLE two (client int, n int, PRIMARY KEY (client, n), FOREIGN KEY (client, n) REFERENCES one);
@@ -52,9 +54,9 @@ func newWorkload(t *testing.T, p *process) *workload {
 }
 
 // start runs the clients until the server is gone.
-func (w *workload) start(p *process) {
+func (w *workload) start(p *testserver.Process) {
 	for k := range clients {
-		c, err := pgx.Connect(context.Background(), p.dsn())
+		c, err := pgx.Connect(context.Background(), p.DSN())
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -76,7 +78,7 @@ func (w *workload) start(p *process) {
 			}
 		}()
 	}
-	c, err := pgx.Connect(context.Background(), p.dsn())
+	c, err := pgx.Connect(context.Background(), p.DSN())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -150,7 +152,7 @@ func retry(err error) bool {
 func (w *workload) await(n int64) {
 	w.t.Helper()
 	end := w.total.Load() + n
-	deadline := time.After(patience)
+	deadline := time.After(testserver.Patience)
 	for w.total.Load() < end {
 		select {
 		case <-w.more:
@@ -164,10 +166,10 @@ func (w *workload) await(n int64) {
 func (w *workload) join() { w.wg.Wait() }
 
 // verify compares what is there with what was acknowledged, and learns the fate of what was not.
-func (w *workload) verify(p *process) {
+func (w *workload) verify(p *testserver.Process) {
 	w.t.Helper()
 	ctx := context.Background()
-	c := p.connect(w.t)
+	c := connect(w.t, p)
 	scan := func(sql string, into ...any) {
 		w.t.Helper()
 		if err := c.QueryRow(ctx, sql).Scan(into...); err != nil {
@@ -249,7 +251,7 @@ func TestKill(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := testserver.Serve(t, data)
 	w := newWorkload(t, p)
 	rounds := 6
 	if testing.Short() {
@@ -258,17 +260,17 @@ func TestKill(t *testing.T) {
 	for round := range rounds {
 		w.start(p)
 		w.await(int64(20 + random.IntN(400)))
-		p.kill()
+		p.Kill()
 		w.join()
 		for range round % 3 { // a start that is cut off too
-			again := launch(t, data, freeAddress(t))
+			again := testserver.Launch(t, data, testserver.FreeAddress(t))
 			select {
 			case <-time.After(time.Duration(random.IntN(60)) * time.Millisecond): // the moment of the kill
-			case <-again.ready:
+			case <-again.Ready:
 			}
-			again.kill()
+			again.Kill()
 		}
-		p = serve(t, data)
+		p = testserver.Serve(t, data)
 		w.verify(p)
 		if t.Failed() {
 			t.FailNow()

@@ -2,15 +2,19 @@ package isolation
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"holdfast/compat_tests/testserver"
+	"holdfast/kv"
 	"holdfast/kv/conformance/history"
 	"holdfast/kv/pebblekv"
 	"holdfast/planner"
@@ -19,6 +23,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/jackc/pgx/v5"
 )
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // connector opens connections of a connection string.
 func connector(dsn string) func(context.Context) (*pgx.Conn, error) {
@@ -32,77 +38,133 @@ func connector(dsn string) func(context.Context) (*pgx.Conn, error) {
 	}
 }
 
+// memory are the options of a store on a file system.
+func memory(fs vfs.FS) pebblekv.Options {
+	return pebblekv.Options{Folder: "data", FS: fs, CacheBytes: 8 << 20, MemtableBytes: 4 << 20, Logger: quiet}
+}
+
 // serve starts a server in this process on an empty store in memory and returns its connection string.
 func serve(t *testing.T) string {
 	t.Helper()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	store, err := pebblekv.Open(pebblekv.Options{Folder: "data", FS: vfs.NewMem(), CacheBytes: 8 << 20, MemtableBytes: 4 << 20, Logger: quiet})
+	store, err := pebblekv.Open(memory(vfs.NewMem()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.Background()
-	engine, err := planner.Open(ctx, store, planner.Config{Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := wire.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := wire.NewServer(engine, wire.Options{Logger: quiet, DrainTimeout: time.Second})
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	return serveOn(t, store, planner.Config{})
+}
+
+// serveOn starts a server in this process on a store, which is closed when the test ends.
+func serveOn(t *testing.T, store kv.Store, config planner.Config) string {
+	t.Helper()
 	t.Cleanup(func() {
-		if err := server.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if err := engine.Close(ctx); err != nil {
-			t.Errorf("closing the engine: %v", err)
-		}
 		if err := store.Close(); err != nil {
 			t.Errorf("closing the store: %v", err)
 		}
 	})
-	return "postgres://postgres@" + listener.Addr().String() + "/postgres?sslmode=disable"
+	config.Logger = quiet
+	return testserver.StartOn(t, store, wire.Options{Logger: quiet, DrainTimeout: time.Second}, config).DSN
 }
 
-// workloads are mixes that are hard in different ways.
-func workloads() map[string]*Workload {
-	return map[string]*Workload{
-		"few rows":  {Clients: 6, TxnsPerClient: 60, Lists: 3, Counter: 3},
-		"some rows": {Clients: 8, TxnsPerClient: 60, Lists: 10, Counter: 10},
+// levels are all isolation levels. Every one is serializable here.
+var levels = []string{"SERIALIZABLE", "REPEATABLE READ", "READ COMMITTED", "READ UNCOMMITTED"}
+
+// operations is a share, in percent, of how many statements to run: 50,000, or what the environment says.
+func operations(t *testing.T, percent int) int {
+	total := 50_000
+	if text := os.Getenv("HOLDFAST_OPERATIONS"); text != "" {
+		var err error
+		if total, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("HOLDFAST_OPERATIONS: %v", err)
+		}
 	}
+	return total * percent / 100
 }
 
+// seed is a new one, or what the environment says.
+func seed(t *testing.T) uint64 {
+	text := os.Getenv("HOLDFAST_SEED")
+	if text == "" {
+		return rand.Uint64()
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("HOLDFAST_SEED: %v", err)
+	}
+	return n
+}
+
+// fewRows and someRows are mixes that are hard in different ways.
+func fewRows() *Workload  { return &Workload{Clients: 6, Lists: 3, Counters: 3} }
+func someRows() *Workload { return &Workload{Clients: 10, Lists: 12, Counters: 12} }
+
+// execute runs the workload, for at most a second per thousand statements and a minute.
 func execute(t *testing.T, w *Workload) *Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute+time.Duration(w.Operations)*time.Millisecond*5)
 	defer cancel()
-	w.Seed = rand.Uint64()
+	w.Seed = seed(t)
+	start := time.Now()
 	r, err := w.Run(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d of %d committed, refused %v, single statements %v", r.Committed, len(r.Txns), r.Refused, r.RefusedAlone)
+	t.Logf("%s, seed %d, %.1f s: %s", w.Level, w.Seed, time.Since(start).Seconds(), r)
 	return r
+}
+
+// verify checks the history and what was refused.
+func verify(t *testing.T, w *Workload, r *Result) {
+	t.Helper()
+	start := time.Now()
+	for _, problem := range problems(r) {
+		t.Errorf("seed %d: %s", w.Seed, problem)
+	}
+	t.Logf("checked in %.1f s", time.Since(start).Seconds())
+	for shape, begun := range r.Begun {
+		if r.Committed[shape] < begun/3 {
+			t.Errorf("seed %d: only %d of %d transactions of shape %q have committed", w.Seed, r.Committed[shape], begun, shape)
+		}
+	}
+}
+
+// problems are the anomalies of a history and the refusals there should not be.
+func problems(r *Result) []string {
+	var all []string
+	for i, a := range history.CheckStrict(r.Txns) {
+		if i == 5 {
+			all = append(all, "and more")
+			break
+		}
+		all = append(all, a.Text)
+	}
+	return append(all, r.Unwanted()...)
+}
+
+// TestHistory: whatever isolation level is asked for, the history is strictly serializable, and nobody is refused who
+// has told nothing yet or only waited.
+func TestHistory(t *testing.T) {
+	total := operations(t, 80)
+	for _, level := range levels {
+		for name, w := range map[string]*Workload{"few rows": fewRows(), "some rows": someRows()} {
+			t.Run(fmt.Sprintf("%s/%s", level, name), func(t *testing.T) {
+				w.Connect, w.Level, w.Operations = connector(serve(t)), level, total/(2*len(levels))
+				verify(t, w, execute(t, w))
+			})
+		}
+	}
 }
 
 // TestHotRow: single statements that queue for one row are all carried out, in turn.
 func TestHotRow(t *testing.T) {
-	dsn := serve(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	connect := connector(dsn)
+	connect := connector(serve(t))
 	setup, err := connect(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer setup.Close(ctx)
-	createTables(t, ctx, setup)
-	if _, err := setup.Exec(ctx, "INSERT INTO counters VALUES ('hot', 0, 0)"); err != nil {
+	if _, err := setup.Exec(ctx, "CREATE TABLE counters (id text PRIMARY KEY, a bigint, b bigint); INSERT INTO counters VALUES ('hot', 0, 0)"); err != nil {
 		t.Fatal(err)
 	}
 	const clients, rounds = 12, 40
@@ -134,47 +196,6 @@ func TestHotRow(t *testing.T) {
 	}
 }
 
-// createTables makes the tables of the workload. Without tables there is nothing to test yet.
-func createTables(t *testing.T, ctx context.Context, conn *pgx.Conn) {
-	t.Helper()
-	err := CreateTables(ctx, conn)
-	if sqlState(err) == "0A000" {
-		t.Skipf("the server has no tables yet: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestHoldfast: whatever isolation level is asked for, the history is strictly serializable, and no single
-// statement is ever refused for the sake of others.
-func TestHoldfast(t *testing.T) {
-	dsn := serve(t)
-	setup, err := connector(dsn)(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	createTables(t, context.Background(), setup)
-	setup.Close(context.Background())
-	for name, w := range workloads() {
-		for _, begin := range []string{"BEGIN ISOLATION LEVEL SERIALIZABLE", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ"} {
-			t.Run(name+"/"+begin, func(t *testing.T) {
-				w.Connect, w.Begin = connector(dsn), begin
-				r := execute(t, w)
-				for _, a := range history.CheckStrict(r.Txns) {
-					t.Errorf("seed %d: %s", w.Seed, a.Text)
-				}
-				if len(r.RefusedAlone) > 0 {
-					t.Errorf("seed %d: single statements are refused: %v", w.Seed, r.RefusedAlone)
-				}
-				if r.Committed < len(r.Txns)/3 {
-					t.Errorf("seed %d: only %d of %d transactions have committed", w.Seed, r.Committed, len(r.Txns))
-				}
-			})
-		}
-	}
-}
-
 // TestPostgres tries the workload and the checker on a server that is known: HOLDFAST_POSTGRES is a connection
 // string of a PostgreSQL to make tables in. SERIALIZABLE shows no anomaly; the weaker levels show theirs.
 func TestPostgres(t *testing.T) {
@@ -191,8 +212,8 @@ func TestPostgres(t *testing.T) {
 		{"READ COMMITTED", []string{history.SingleSkew, history.WriteSkew, history.Internal, history.IncompatibleOrder, history.InformationCycle}},
 	} {
 		t.Run(c.level, func(t *testing.T) {
-			for name, w := range workloads() {
-				w.Connect, w.Begin, w.NoForUpdate = connector(dsn), "BEGIN ISOLATION LEVEL "+c.level, c.found != nil
+			for name, w := range map[string]*Workload{"few rows": fewRows(), "some rows": someRows()} {
+				w.Connect, w.Level, w.Operations, w.NoForUpdate = connector(dsn), c.level, operations(t, 8), c.found != nil
 				r := execute(t, w)
 				anomalies := history.Check(r.Txns)
 				hit := false

@@ -1,5 +1,5 @@
-// Package testserver starts Holdfast inside of a test: the whole server, from the listener down to Pebble, on
-// a port of its own.
+// Package testserver starts Holdfast for a test: inside of it (the whole server, from the listener down to Pebble, on
+// a port of its own), or as the real binary in a process of its own.
 package testserver
 
 import (
@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"testing"
 
 	"holdfast/kv"
@@ -23,6 +24,9 @@ type Server struct {
 	Port   string
 	Engine *planner.Engine
 	Store  kv.Store
+
+	stop func() []error // once
+	told bool           // its errors have been returned
 }
 
 // Start starts a server on a folder that goes with the test. It is stopped when the test ends.
@@ -34,41 +38,77 @@ func Start(t testing.TB) *Server {
 // StartAt starts a server on a folder, with options.
 func StartAt(t testing.TB, folder string, o wire.Options) *Server {
 	t.Helper()
-	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	store, err := pebblekv.Open(pebblekv.Options{Folder: folder, CacheBytes: 32 << 20, Logger: logger})
+	store, err := pebblekv.Open(pebblekv.Options{Folder: folder, CacheBytes: 32 << 20, Logger: logger()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return StartOn(t, store, o, planner.Config{Settings: map[string]string{"data_directory": folder}})
+}
+
+// StartOn starts a server on a store, which the caller closes. The server is stopped when the test ends, or before by
+// Stop.
+func StartOn(t testing.TB, store kv.Store, o wire.Options, config planner.Config) *Server {
+	t.Helper()
 	ctx := context.Background()
 	listener, err := wire.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	host, port, _ := net.SplitHostPort(listener.Addr().String())
-	engine, err := planner.Open(ctx, store, planner.Config{Logger: logger, Settings: map[string]string{"port": port, "listen_addresses": host, "data_directory": folder}})
+	if config.Logger == nil {
+		config.Logger = logger()
+	}
+	settings := map[string]string{"port": port, "listen_addresses": host}
+	for name, value := range config.Settings {
+		settings[name] = value
+	}
+	config.Settings = settings
+	engine, err := planner.Open(ctx, store, config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Logger = logger
+	if o.Logger == nil {
+		o.Logger = config.Logger
+	}
 	server := wire.NewServer(engine, o)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	stop := sync.OnceValue(func() (errs []error) {
+		for _, err := range []error{server.Shutdown(ctx), <-served, engine.Close(ctx)} {
+			if err != nil {
+				errs = append(errs, err)
+			}
+		}
+		return errs
+	})
+	s := &Server{
+		DSN:  fmt.Sprintf("postgres://postgres@%s/postgres", listener.Addr()),
+		Host: host, Port: port, Engine: engine, Store: store, stop: stop,
+	}
 	t.Cleanup(func() {
-		if err := server.Shutdown(ctx); err != nil {
-			t.Error(err)
+		if s.told {
+			return
 		}
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		if err := engine.Close(ctx); err != nil {
-			t.Error(err)
-		}
-		if err := store.Close(); err != nil {
+		for _, err := range stop() {
 			t.Error(err)
 		}
 	})
-	return &Server{
-		DSN:  fmt.Sprintf("postgres://postgres@%s/postgres", listener.Addr()),
-		Host: host, Port: port, Engine: engine, Store: store,
-	}
+	return s
+}
+
+// Stop stops the server before the end of the test. Its errors are for the caller, who may have given it a store that
+// fails; they are not told again when the test ends.
+func (s *Server) Stop() []error {
+	s.told = true
+	return s.stop()
+}
+
+// logger tells of errors only.
+func logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"holdfast/kv"
+	"holdfast/kv/crashdisk"
 	"holdfast/kv/internal/fault"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -471,7 +472,7 @@ func TestBulkMemory(t *testing.T) {
 
 // TestBulkWaitsForTheLog: tables become part of the store only when all earlier commits are on disk.
 func TestBulkWaitsForTheLog(t *testing.T) {
-	d := newDisk(vfs.NewCrashableMem())
+	d := crashdisk.New(vfs.NewCrashableMem())
 	o := bulkOptions(d)
 	sequenced, reserved := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -488,7 +489,7 @@ func TestBulkWaitsForTheLog(t *testing.T) {
 	if err := bulkWrite(txn, 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	resume := d.pause()
+	resume := d.Pause()
 	done := make(chan error, 2)
 	go func() {
 		small, err := s.Begin(ctx, kv.TxnOptions{})
@@ -509,7 +510,7 @@ func TestBulkWaitsForTheLog(t *testing.T) {
 		t.Error("a commit made of tables does not wait for those before it")
 	case <-time.After(100 * time.Millisecond): // it would come sooner
 	}
-	crashed := d.memory.CrashClone(vfs.CrashCloneCfg{})
+	crashed := d.Memory().CrashClone(vfs.CrashCloneCfg{})
 	resume()
 	for range 2 {
 		if err := <-done; err != nil {

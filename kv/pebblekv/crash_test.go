@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/kv"
+	"holdfast/kv/crashdisk"
 	"holdfast/kv/internal/fault"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -245,14 +246,14 @@ func TestCrashAtOperations(t *testing.T) {
 
 // TestCrashTestsNotice: the tests above find a commit that is acknowledged before it is on disk.
 func TestCrashTestsNotice(t *testing.T) {
-	d := newDisk(vfs.NewCrashableMem())
+	d := crashdisk.New(vfs.NewCrashableMem())
 	o := testOptions(d)
 	o.Fault.PublishBeforeSync = true
 	s := mustOpen(t, o)
 	load := newCounterLoad(1)
-	defer d.pause()()
+	defer d.Pause()()
 	load.run(s, 2, func(err error) { t.Error(err) })
-	c := load.crash(d.memory, nil, 0, "no sync")
+	c := load.crash(d.Memory(), nil, 0, "no sync")
 	again, err := openTest(c.disk)
 	if err != nil {
 		t.Fatal(err)

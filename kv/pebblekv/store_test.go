@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/kv"
+	"holdfast/kv/crashdisk"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -335,11 +336,11 @@ func TestLarge(t *testing.T) {
 
 // TestGroups: commits that arrive while others wait for the disk share groups and syncs.
 func TestGroups(t *testing.T) {
-	d := newDisk(vfs.NewCrashableMem())
+	d := crashdisk.New(vfs.NewCrashableMem())
 	s := mustOpen(t, testOptions(d))
 	put(t, s, "a=1")
 	before := s.Stats()
-	resume := d.pause()
+	resume := d.Pause()
 	const writers = 500
 	inFlight := uint64(usualLimits.groupsInFlight)
 	var wait sync.WaitGroup

@@ -164,7 +164,7 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 	if err == nil {
 		value = t.values.Copy(stored)
 	}
-	if recorded && !t.options.ReadOnly {
+	if recorded && !t.options.ReadOnly && (err == nil || !t.store.options.Fault.IgnoreExistenceReads) {
 		t.observe(key, cols|kv.Existence)
 	}
 	t.mu.Unlock()

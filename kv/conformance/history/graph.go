@@ -17,37 +17,37 @@ const (
 )
 
 type edge struct {
-	to   int
+	to   int32
 	kind edgeKind
-	key  string
+	key  *key
 }
 
 // graph has the transactions as its first nodes; further ones stand for moments.
 type graph struct {
-	txns int
-	out  [][]edge
-	seen map[[3]int]bool
+	txns    int
+	out     [][]edge
+	moments []int // the transactions whose ends the moments are
 }
 
-func newGraph(txns int) *graph {
-	return &graph{txns: txns, out: make([][]edge, txns), seen: map[[3]int]bool{}}
-}
+func newGraph(txns int) *graph { return &graph{txns: txns, out: make([][]edge, txns)} }
 
-// add draws an edge unless it would lead back at once or is there already.
-func (g *graph) add(from, to int, kind edgeKind, key string) {
-	id := [3]int{from, to, int(kind)}
-	if from == to || from < 0 || to < 0 || g.seen[id] {
+// add draws an edge unless it would lead back at once or is the last one again.
+func (g *graph) add(from, to int, kind edgeKind, key *key) {
+	if from == to || from < 0 || to < 0 {
 		return
 	}
-	g.seen[id] = true
-	g.out[from] = append(g.out[from], edge{to: to, kind: kind, key: key})
+	edges := g.out[from]
+	if last := len(edges) - 1; last >= 0 && edges[last].to == int32(to) && edges[last].kind == kind {
+		return
+	}
+	g.out[from] = append(edges, edge{to: int32(to), kind: kind, key: key})
 }
 
 // draw draws what the versions tell.
 func (c *checker) draw() {
-	for _, key := range c.keys {
-		c.drawVersion(c.initial[key])
-		for _, v := range c.written[key] {
+	for _, k := range c.keys {
+		c.drawVersion(k.empty)
+		for _, v := range k.written {
 			c.drawVersion(v)
 		}
 	}
@@ -83,13 +83,14 @@ func (c *checker) drawRealTime() {
 	}
 	slices.SortFunc(ends, func(a, b int) int { return int(c.txns[a].End - c.txns[b].End) })
 	g := c.graph
+	g.moments = ends
 	first := len(g.out)
 	for i, t := range ends {
 		g.out = append(g.out, nil)
 		if i > 0 {
-			g.add(first+i-1, first+i, rt, "")
+			g.add(first+i-1, first+i, rt, nil)
 		}
-		g.add(t, first+i, rt, "")
+		g.add(t, first+i, rt, nil)
 	}
 	for t, txn := range c.txns {
 		if !c.effective[t] {
@@ -102,73 +103,9 @@ func (c *checker) drawRealTime() {
 			return 1
 		})
 		if earlier > 0 {
-			g.add(first+earlier-1, t, rt, "")
+			g.add(first+earlier-1, t, rt, nil)
 		}
 	}
-}
-
-// drawAbsences settles reads that found nothing where it was more than once that there was nothing: a state
-// that cannot have been the one, since it would close a cycle, is ruled out, and what is left alone is drawn.
-// If all are ruled out, any of them shows a cycle. Reads that stay open are left out, to report nothing false.
-func (c *checker) drawAbsences() {
-	for {
-		reach, ok := c.graph.reachability()
-		if !ok {
-			return
-		}
-		progress := false
-		var open []absence
-		for _, a := range c.absences {
-			possible := slices.DeleteFunc(slices.Clone(a.candidates), func(v *version) bool {
-				if v.txn == a.txn || v.txn >= 0 && reach.has(a.txn, v.txn) {
-					return true
-				}
-				return slices.ContainsFunc(v.next, func(next *version) bool {
-					return next.txn != a.txn && reach.has(next.txn, a.txn)
-				})
-			})
-			switch len(possible) {
-			case 0:
-				c.drawRead(a.txn, c.initial[a.key])
-				return
-			case 1:
-				c.drawRead(a.txn, possible[0])
-				progress = true
-			default:
-				open = append(open, absence{txn: a.txn, key: a.key, candidates: possible})
-			}
-		}
-		c.absences = open
-		if !progress || len(open) == 0 {
-			return
-		}
-	}
-}
-
-// relation is a set of pairs of nodes.
-type relation [][]uint64
-
-func (r relation) has(from, to int) bool { return r[from][to/64]&(1<<(to%64)) != 0 }
-
-// reachability is which node can be reached from which. It fails if there is a cycle.
-func (g *graph) reachability() (relation, bool) {
-	reach := make(relation, len(g.out))
-	words := (len(g.out) + 63) / 64
-	for _, component := range g.components(ww | wr | rw | rt) {
-		if len(component) > 1 {
-			return nil, false
-		}
-		// Components come in reverse order: what follows has been done before.
-		n := component[0]
-		reach[n] = make([]uint64, words)
-		for _, e := range g.out[n] {
-			reach[n][e.to/64] |= 1 << (e.to % 64)
-			for i, w := range reach[e.to] {
-				reach[n][i] |= w
-			}
-		}
-	}
-	return reach, true
 }
 
 // components finds the strongly connected components over edges of the given kinds, each before those that
@@ -206,7 +143,7 @@ func (g *graph) components(kinds edgeKind) [][]int {
 					continue
 				}
 				if index[e.to] == 0 {
-					work = append(work, frame{node: e.to})
+					work = append(work, frame{node: int(e.to)})
 					descended = true
 					break
 				}
@@ -225,7 +162,10 @@ func (g *graph) components(kinds edgeKind) [][]int {
 			if low[v] != index[v] {
 				continue
 			}
-			at := slices.Index(stack, v)
+			at := len(stack) - 1
+			for stack[at] != v {
+				at--
+			}
 			component := slices.Clone(stack[at:])
 			for _, m := range component {
 				onStack[m] = false
@@ -267,6 +207,9 @@ func (g *graph) findCycle(strict bool) *cycle {
 	if !strict {
 		searches = searches[:4]
 	}
+	if len(g.components(ww|wr|rw|rt)) == len(g.out) {
+		return nil // each node is a component of its own: there is no cycle
+	}
 	for _, s := range searches {
 		if steps := g.shortest(s.must, s.rest); steps != nil {
 			return &cycle{kind: s.kind, steps: steps}
@@ -275,51 +218,72 @@ func (g *graph) findCycle(strict bool) *cycle {
 	return nil
 }
 
-// shortest finds the shortest cycle of one edge of kind must and any of the kinds rest.
+// pathLimit bounds the nodes visited in search of the shortest cycle. In a history that is broken all over, some
+// cycle that is short does as well.
+const pathLimit = 5_000_000
+
+// shortest finds the shortest cycle of one edge of kind must and any of the kinds rest, or a short one where there
+// are very many.
 func (g *graph) shortest(must, rest edgeKind) []step {
-	component := make([]int, len(g.out))
-	for i, members := range g.components(must | rest) {
+	components := g.components(must | rest)
+	slices.SortStableFunc(components, func(a, b []int) int { return len(a) - len(b) })
+	component := make([]int32, len(g.out))
+	for i, members := range components {
 		for _, m := range members {
-			component[m] = i
+			component[m] = int32(i)
 		}
 	}
 	var best []step
-	for from := range g.out {
-		for _, e := range g.out[from] {
-			if e.kind != must || component[from] != component[e.to] {
-				continue
-			}
-			path := g.path(e.to, from, rest, component)
-			if path != nil && (best == nil || len(path)+1 < len(best)) {
-				best = append([]step{{from: from, edge: e}}, path...)
+	visited := 0
+	for _, members := range components {
+		if len(members) == 1 {
+			continue
+		}
+		for _, from := range members {
+			for _, e := range g.out[from] {
+				if e.kind != must || component[from] != component[e.to] {
+					continue
+				}
+				path := g.path(int(e.to), from, rest, component, len(best), &visited)
+				if path != nil {
+					best = append([]step{{from: from, edge: e}}, path...)
+				}
+				if best != nil && (len(best) == 2 || visited > pathLimit) {
+					return best
+				}
 			}
 		}
 	}
 	return best
 }
 
-// path is the shortest path over edges of the given kinds within one component.
-func (g *graph) path(from, to int, kinds edgeKind, component []int) []step {
+// path is the shortest path over edges of the given kinds within one component, if it makes a cycle of less than
+// bound edges (0: any).
+func (g *graph) path(from, to int, kinds edgeKind, component []int32, bound int, visited *int) []step {
 	came := map[int]step{}
-	queue := []int{from}
-	for len(queue) > 0 {
-		v := queue[0]
-		queue = queue[1:]
-		for _, e := range g.out[v] {
-			if _, been := came[e.to]; been || e.kind&kinds == 0 || component[e.to] != component[from] || e.to == from {
-				continue
-			}
-			came[e.to] = step{from: v, edge: e}
-			if e.to == to {
-				var path []step
-				for at := to; at != from; at = came[at].from {
-					path = append(path, came[at])
+	level := []int{from}
+	for length := 1; len(level) > 0 && (bound == 0 || length+1 < bound); length++ {
+		var further []int
+		for _, v := range level {
+			for _, e := range g.out[v] {
+				next := int(e.to)
+				if _, been := came[next]; been || e.kind&kinds == 0 || component[next] != component[from] || next == from {
+					continue
 				}
-				slices.Reverse(path)
-				return path
+				*visited++
+				came[next] = step{from: v, edge: e}
+				if next == to {
+					var path []step
+					for at := to; at != from; at = came[at].from {
+						path = append(path, came[at])
+					}
+					slices.Reverse(path)
+					return path
+				}
+				further = append(further, next)
 			}
-			queue = append(queue, e.to)
 		}
+		level = further
 	}
 	return nil
 }
@@ -335,26 +299,59 @@ func (c *checker) explain(cy *cycle) Anomaly {
 	steps = append(slices.Clone(steps[at:]), steps[:at]...)
 	for i := 0; i < len(steps); i++ {
 		s := steps[i]
-		to := s.to
+		to := int(s.to)
 		for to >= c.graph.txns { // over moments to the transaction behind them
 			i++
-			to = steps[i].to
+			to = int(steps[i].to)
 		}
 		a.Txns = append(a.Txns, s.from)
 		switch s.kind {
 		case ww:
-			fmt.Fprintf(&text, "\n  T%d writes %s over T%d", to, s.key, s.from)
+			fmt.Fprintf(&text, "\n  T%d writes %s over T%d", to, s.key.name, s.from)
 		case wr:
-			fmt.Fprintf(&text, "\n  T%d reads %s as T%d wrote it", to, s.key, s.from)
+			fmt.Fprintf(&text, "\n  T%d reads %s as T%d %s it", to, s.key.name, s.from, c.leftAs(s.key, s.from, "wrote", "deleted"))
 		case rw:
-			fmt.Fprintf(&text, "\n  T%d writes %s, which T%d has not seen", to, s.key, s.from)
+			what := c.leftAs(s.key, to, "writes", "deletes")
+			if r := c.inRange(s.from, s.key); r != nil {
+				a.Predicate = true
+				fmt.Fprintf(&text, "\n  T%d %s %s in the range from %s to %s that T%d has read, and T%[6]d has not seen that", to, what, s.key.name, r.Key, r.End, s.from)
+			} else {
+				fmt.Fprintf(&text, "\n  T%d %s %s, which T%d has not seen", to, what, s.key.name, s.from)
+			}
 		case rt:
 			fmt.Fprintf(&text, "\n  T%d begins after T%d has ended", to, s.from)
 		}
 	}
+	keys := map[string]bool{}
+	for _, s := range steps {
+		if s.key != nil {
+			keys[s.key.name] = true
+		}
+	}
 	for _, t := range slices.Compact(slices.Sorted(slices.Values(a.Txns))) {
-		fmt.Fprintf(&text, "\n  T%d %s", t, c.txns[t])
+		fmt.Fprintf(&text, "\n  T%d %s", t, c.txns[t].about(keys))
 	}
 	a.Text = text.String()
 	return a
+}
+
+// leftAs is one word or another for how t has left the key behind.
+func (c *checker) leftAs(k *key, t int, wrote, deleted string) string {
+	if v := k.of(t); v != nil && v.gone {
+		return deleted
+	}
+	return wrote
+}
+
+// inRange is the read of t that had the key in a range, nil if it was read by itself.
+func (c *checker) inRange(t int, k *key) *Op {
+	for i, op := range c.txns[t].Ops {
+		switch {
+		case op.Kind == Read && op.Key == k.name:
+			return nil
+		case op.Kind == Range && op.Key <= k.name && (op.End == "" || k.name < op.End):
+			return &c.txns[t].Ops[i]
+		}
+	}
+	return nil
 }

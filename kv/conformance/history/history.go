@@ -76,6 +76,8 @@ type Anomaly struct {
 	Kind string
 	// Txns are the indexes of the transactions that take part, a cycle in its order.
 	Txns []int
+	// Predicate tells that a cycle has a write that a Range read should have seen: a phantom.
+	Predicate bool
 	// Text explains it.
 	Text string
 }
@@ -171,7 +173,7 @@ func (op Op) apply(state map[string][]int64) (want Op, ok bool) {
 }
 
 func check(txns []Txn, strict bool) []Anomaly {
-	c := newChecker(txns)
+	c := newChecker(txns, strict)
 	c.findWriters()
 	c.findEffective()
 	for t := range txns {

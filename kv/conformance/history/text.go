@@ -24,6 +24,42 @@ func (t Txn) String() string {
 	return s.String()
 }
 
+// longText is the length from which a transaction is not shown whole.
+const longText = 1500
+
+// about is the transaction, or if that would be long, what it has to do with some keys.
+func (t Txn) about(keys map[string]bool) string {
+	if text := t.String(); len(text) <= longText {
+		return text
+	}
+	all := t.Ops
+	t.Ops = nil
+	for _, op := range all {
+		if op.Kind != Range && keys[op.Key] {
+			t.Ops = append(t.Ops, op)
+			continue
+		}
+		if op.Kind != Range {
+			continue
+		}
+		rows := op.Rows
+		op.Rows = nil
+		meets := false
+		for key := range keys {
+			meets = meets || op.Key <= key && (op.End == "" || key < op.End)
+		}
+		for _, row := range rows {
+			if keys[row.Key] {
+				op.Rows = append(op.Rows, row)
+			}
+		}
+		if meets {
+			t.Ops = append(t.Ops, op)
+		}
+	}
+	return fmt.Sprintf("%s (only what matters here of %d operations)", t, len(all))
+}
+
 // String is the operation in the notation of Txn.String.
 func (op Op) String() string {
 	switch op.Kind {

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // writeID names a write by what a read shows of it.
 type writeID struct {
-	key   string
+	key   *key
 	value int64
 }
 
@@ -18,106 +19,124 @@ type writer struct {
 	final bool
 }
 
+// key is a list or a register with all that is known of its versions.
+type key struct {
+	name  string
+	list  bool       // it is appended to
+	empty *version   // the state before all writers
+	gone  []*version // states in which it is absent, the empty one first
+	// written are the versions that effective transactions have left behind, in the order of their numbers.
+	written []*version
+	// doubtful are transactions that may have deleted the key, or may not have taken place.
+	doubtful []int
+}
+
+// of is the version that transaction t has left behind, nil if there is none.
+func (k *key) of(t int) *version {
+	i, found := slices.BinarySearchFunc(k.written, t, func(v *version, t int) int { return v.txn - t })
+	if !found {
+		return nil
+	}
+	return k.written[i]
+}
+
 // version is one state of a key between transactions: what one of them has left behind.
 type version struct {
-	key  string
+	key  *key
 	txn  int // the writer, -1 for the state before all of them
 	gone bool
 	last int64 // the value, or the last of the list
+	// before is what the writer has read of the key before it wrote, nil if that is not known.
+	before *version
 	// next are versions known to come later, the nearest that are known.
 	next    []*version
 	readers []int
 }
 
-// absence is a read that found nothing where several versions are nothing.
-type absence struct {
-	txn        int
-	key        string
-	candidates []*version
-}
-
 // checker carries one check from step to step.
 type checker struct {
 	txns      []Txn
+	strict    bool
 	anomalies []Anomaly
 
+	names     map[string]*key
+	keys      []*key // in the order of their names
 	writers   map[writeID]writer
-	lists     map[string]bool // the keys that are appended to
-	keys      []string        // all keys that are written, in order
-	effective []bool          // committed as far as can be known
+	effective []bool // committed as far as can be known
 
-	initial  map[string]*version
-	versions map[writeID]*version        // what effective transactions left behind
-	gone     map[string][]*version       // deleted states by key, the initial one first
-	written  map[string]map[int]*version // by key and transaction
 	absences []absence
-	before   map[string]map[int]*version // by key and transaction: the version read before the first write
 
 	graph *graph
 }
 
-func newChecker(txns []Txn) *checker {
+func newChecker(txns []Txn, strict bool) *checker {
 	return &checker{
 		txns:      txns,
+		strict:    strict,
+		names:     map[string]*key{},
 		writers:   map[writeID]writer{},
-		lists:     map[string]bool{},
 		effective: make([]bool, len(txns)),
-		initial:   map[string]*version{},
-		versions:  map[writeID]*version{},
-		gone:      map[string][]*version{},
-		written:   map[string]map[int]*version{},
-		before:    map[string]map[int]*version{},
 		graph:     newGraph(len(txns)),
 	}
 }
 
-func (c *checker) report(kind, format string, txns []int, args ...any) {
-	c.anomalies = append(c.anomalies, Anomaly{Kind: kind, Txns: txns, Text: kind + ": " + fmt.Sprintf(format, args...)})
+// stories bounds the anomalies that are told with the transactions they are about.
+const stories = 20
+
+// report notes an anomaly of a key ("": of none) that needs no cycle to be seen.
+func (c *checker) report(kind, key, format string, txns []int, args ...any) {
+	text := kind + ": " + fmt.Sprintf(format, args...)
+	if len(c.anomalies) < stories {
+		for _, t := range txns {
+			text += fmt.Sprintf("\n  T%d %s", t, c.txns[t].about(map[string]bool{key: true}))
+		}
+	}
+	c.anomalies = append(c.anomalies, Anomaly{Kind: kind, Txns: txns, Text: text})
 }
 
 // findWriters indexes all writes and sorts the keys into lists and registers.
 func (c *checker) findWriters() {
-	registers := map[string]bool{}
+	registers := map[*key]bool{}
 	for t, txn := range c.txns {
-		last := map[string]writeID{}
+		last := map[*key]writeID{}
 		for _, op := range txn.Ops {
-			switch op.Kind {
-			case Append:
-				c.lists[op.Key] = true
-			case Write:
-				registers[op.Key] = true
-			case Delete:
-				registers[op.Key] = true
-				delete(last, op.Key)
-				continue
-			default:
+			if op.Kind == Read || op.Kind == Range {
 				continue
 			}
-			id := writeID{op.Key, op.Value}
+			k := c.names[op.Key]
+			if k == nil {
+				k = &key{name: op.Key}
+				k.empty = &version{key: k, txn: -1, gone: true}
+				k.gone = []*version{k.empty}
+				c.names[op.Key] = k
+				c.keys = append(c.keys, k)
+			}
+			if op.Kind == Append {
+				k.list = true
+			} else {
+				registers[k] = true
+			}
+			if op.Kind == Delete {
+				delete(last, k)
+				continue
+			}
+			id := writeID{k, op.Value}
 			if other, ok := c.writers[id]; ok {
-				c.report(Malformed, "T%d and T%d both write %d to %s", []int{other.txn, t}, other.txn, t, op.Value, op.Key)
+				c.report(Malformed, op.Key, "T%d and T%d both write %d to %s", []int{other.txn, t}, other.txn, t, op.Value, op.Key)
 			}
 			c.writers[id] = writer{txn: t}
-			last[op.Key] = id
+			last[k] = id
 		}
 		for _, id := range last {
 			c.writers[id] = writer{txn: t, final: true}
 		}
 	}
-	for key := range c.lists {
-		if registers[key] {
-			c.report(Malformed, "%s is both a list and a register", nil, key)
+	slices.SortFunc(c.keys, func(a, b *key) int { return strings.Compare(a.name, b.name) })
+	for _, k := range c.keys {
+		if k.list && registers[k] {
+			c.report(Malformed, k.name, "%s is both a list and a register", nil, k.name)
 		}
-		registers[key] = true
 	}
-	for key := range registers {
-		c.keys = append(c.keys, key)
-		c.initial[key] = &version{key: key, txn: -1, gone: true}
-		c.gone[key] = []*version{c.initial[key]}
-		c.written[key] = map[int]*version{}
-		c.before[key] = map[int]*version{}
-	}
-	slices.Sort(c.keys)
 }
 
 // findEffective decides which transactions count: the committed ones, and of those with an unknown outcome
@@ -130,43 +149,61 @@ func (c *checker) findEffective() {
 			found = append(found, t)
 		}
 	}
+	unknown := 0
 	for t, txn := range c.txns {
-		if txn.Status == Committed {
+		switch txn.Status {
+		case Committed:
 			count(t)
+		case Unknown:
+			unknown++
 		}
 	}
-	for len(found) > 0 {
-		t := found[0]
-		found = found[1:]
-		eachRead(c.txns[t], func(key string, seen []int64) {
-			for _, v := range seen {
-				if w, ok := c.writers[writeID{key, v}]; ok && c.txns[w.txn].Status == Unknown {
+	for len(found) > 0 && unknown > 0 {
+		t := found[len(found)-1]
+		found = found[:len(found)-1]
+		eachRead(c.txns[t], func(name string, seen []int64) {
+			k := c.names[name]
+			for _, value := range seen {
+				if w, ok := c.writers[writeID{k, value}]; ok && c.txns[w.txn].Status == Unknown {
 					count(w.txn)
 				}
 			}
 		})
 	}
 	for t, txn := range c.txns {
-		if !c.effective[t] {
+		if c.effective[t] {
+			c.leaveBehind(t)
+		} else if txn.Status == Unknown {
+			for _, op := range txn.Ops {
+				if k := c.names[op.Key]; op.Kind == Delete && !slices.Contains(k.doubtful, t) {
+					k.doubtful = append(k.doubtful, t)
+				}
+			}
+		}
+	}
+}
+
+// leaveBehind makes the versions of a transaction that counts.
+func (c *checker) leaveBehind(t int) {
+	for _, op := range c.txns[t].Ops {
+		if op.Kind == Read || op.Kind == Range {
 			continue
 		}
-		for _, op := range txn.Ops {
-			if op.Kind == Read || op.Kind == Range {
-				continue
-			}
-			v := c.written[op.Key][t]
-			if v == nil {
-				v = &version{key: op.Key, txn: t}
-				c.written[op.Key][t] = v
-			}
-			v.last, v.gone = op.Value, op.Kind == Delete
+		k := c.names[op.Key]
+		v := k.of(t)
+		if v == nil {
+			v = &version{key: k, txn: t}
+			k.written = append(k.written, v)
 		}
-		for _, key := range c.keys {
-			if v := c.written[key][t]; v != nil && v.gone {
-				c.gone[key] = append(c.gone[key], v)
-			} else if v != nil {
-				c.versions[writeID{key, v.last}] = v
-			}
+		v.last, v.gone = op.Value, op.Kind == Delete
+	}
+	for _, op := range c.txns[t].Ops {
+		if op.Kind != Delete {
+			continue
+		}
+		k := c.names[op.Key]
+		if v := k.of(t); v.gone && k.gone[len(k.gone)-1] != v {
+			k.gone = append(k.gone, v)
 		}
 	}
 }
@@ -197,21 +234,23 @@ type knowledge struct {
 func (c *checker) readTxn(t int) {
 	known := map[string]*knowledge{}
 	of := func(key string) *knowledge {
-		if known[key] == nil {
-			known[key] = &knowledge{}
+		k := known[key]
+		if k == nil {
+			k = &knowledge{}
+			known[key] = k
 		}
-		return known[key]
+		return k
 	}
 	read := func(key string, seen []int64) {
 		k := of(key)
 		switch {
 		case k.whole:
 			if !slices.Equal(k.state, seen) {
-				c.report(Internal, "T%d reads %s = %v, where its own past says %v", []int{t}, t, key, seen, k.state)
+				c.report(Internal, key, "T%d reads %s = %v, where its own past says %v", []int{t}, t, key, seen, k.state)
 			}
 			return
 		case len(k.state) > len(seen) || !slices.Equal(seen[len(seen)-len(k.state):], k.state):
-			c.report(Internal, "T%d reads %s = %v, without what it has appended: %v", []int{t}, t, key, seen, k.state)
+			c.report(Internal, key, "T%d reads %s = %v, without what it has appended: %v", []int{t}, t, key, seen, k.state)
 			return
 		}
 		c.readVersion(t, key, seen[:len(seen)-len(k.state)], k.wrote)
@@ -239,15 +278,17 @@ func (c *checker) readTxn(t int) {
 
 // readRange takes a range as a read of every key in it that anybody writes.
 func (c *checker) readRange(op Op, read func(key string, seen []int64)) {
-	rows := map[string][]int64{}
+	rows := make(map[string][]int64, len(op.Rows))
 	for _, row := range op.Rows {
 		rows[row.Key] = row.Seen
 	}
-	for i := sort.SearchStrings(c.keys, op.Key); i < len(c.keys); i++ {
-		if key := c.keys[i]; op.End == "" || key < op.End {
-			read(key, rows[key])
-			delete(rows, key)
+	first := sort.Search(len(c.keys), func(i int) bool { return c.keys[i].name >= op.Key })
+	for _, k := range c.keys[first:] {
+		if op.End != "" && k.name >= op.End {
+			break
 		}
+		read(k.name, rows[k.name])
+		delete(rows, k.name)
 	}
 	for key, seen := range rows {
 		read(key, seen)
@@ -255,47 +296,53 @@ func (c *checker) readRange(op Op, read func(key string, seen []int64)) {
 }
 
 // readVersion notes that t has seen a version that is not its own.
-func (c *checker) readVersion(t int, key string, seen []int64, wrote bool) {
+func (c *checker) readVersion(t int, name string, seen []int64, wrote bool) {
+	k := c.names[name]
 	if len(seen) == 0 {
-		switch gone := c.gone[key]; {
-		case gone == nil: // nobody ever writes it
-		case len(gone) == 1:
-			c.saw(t, gone[0], wrote)
+		switch {
+		case k == nil: // nobody ever writes it
+		case len(k.gone) == 1 && k.doubtful == nil:
+			c.saw(t, k.empty, wrote)
 		default:
-			c.absences = append(c.absences, absence{txn: t, key: key, candidates: gone})
+			c.absences = append(c.absences, absence{txn: t, key: k, wrote: wrote})
 		}
 		return
 	}
-	if !c.lists[key] && len(seen) > 1 {
-		c.report(Malformed, "T%d reads the register %s = %v", []int{t}, t, key, seen)
+	if k == nil || !k.list && len(seen) > 1 {
+		if k != nil {
+			c.report(Malformed, name, "T%d reads the register %s = %v", []int{t}, t, name, seen)
+			return
+		}
+		c.report(GarbageRead, name, "T%d reads %s = %v, but nobody wrote it", []int{t}, t, name, seen)
 		return
 	}
-	values := map[int64]bool{}
 	for i, value := range seen {
-		w, ok := c.writers[writeID{key, value}]
+		w, ok := c.writers[writeID{k, value}]
 		switch {
 		case !ok:
-			c.report(GarbageRead, "T%d reads %s = %v, but nobody wrote %d", []int{t}, t, key, seen, value)
+			c.report(GarbageRead, name, "T%d reads %s = %v, but nobody wrote %d", []int{t}, t, name, seen, value)
 		case !c.effective[w.txn]:
-			c.report(AbortedRead, "T%d reads %s = %v with the %d of T%d, which did not commit", []int{t, w.txn}, t, key, seen, value, w.txn)
+			c.report(AbortedRead, name, "T%d reads %s = %v with the %d of T%d, which did not commit", []int{t, w.txn}, t, name, seen, value, w.txn)
 		case w.txn == t:
-			c.report(Internal, "T%d reads %s = %v before it writes %d", []int{t}, t, key, seen, value)
+			c.report(Internal, name, "T%d reads %s = %v before it writes %d", []int{t}, t, name, seen, value)
 		case i == len(seen)-1 && !w.final:
-			c.report(IntermediateRead, "T%d reads %s = %v, but T%d has not left it at %d", []int{t, w.txn}, t, key, seen, w.txn, value)
+			c.report(IntermediateRead, name, "T%d reads %s = %v, but T%d has not left it at %d", []int{t, w.txn}, t, name, seen, w.txn, value)
 		case i == len(seen)-1:
-			c.saw(t, c.versions[writeID{key, value}], wrote)
+			c.saw(t, k.of(w.txn), wrote)
 		}
-		if values[value] {
-			c.report(Duplicate, "T%d reads %s = %v", []int{t}, t, key, seen)
+		if slices.Contains(seen[:i], value) {
+			c.report(Duplicate, name, "T%d reads %s = %v", []int{t}, t, name, seen)
 		}
-		values[value] = true
 	}
 }
 
 func (c *checker) saw(t int, v *version, wrote bool) {
 	v.readers = append(v.readers, t)
-	if !wrote {
-		c.before[v.key][t] = v
+	if wrote {
+		return
+	}
+	if own := v.key.of(t); own != nil {
+		own.before = v
 	}
 }
 
@@ -308,43 +355,45 @@ type seenList struct {
 // orderLists chains the versions of every list as the longest list that was read shows them. What nobody has
 // read comes after all that somebody has.
 func (c *checker) orderLists() {
-	seenLists := map[string][]seenList{}
+	seenLists := map[*key][]seenList{}
 	for t, txn := range c.txns {
 		if c.effective[t] {
-			eachRead(txn, func(key string, seen []int64) {
-				seenLists[key] = append(seenLists[key], seenList{txn: t, seen: seen})
+			eachRead(txn, func(name string, seen []int64) {
+				if k := c.names[name]; k != nil && k.list {
+					seenLists[k] = append(seenLists[k], seenList{txn: t, seen: seen})
+				}
 			})
 		}
 	}
-	for _, key := range c.keys {
-		if !c.lists[key] {
+	for _, k := range c.keys {
+		if !k.list {
 			continue
 		}
 		var longest []int64
-		for _, s := range seenLists[key] {
+		for _, s := range seenLists[k] {
 			if len(s.seen) > len(longest) {
 				longest = s.seen
 			}
 		}
-		for _, s := range seenLists[key] {
+		for _, s := range seenLists[k] {
 			if !slices.Equal(s.seen, longest[:len(s.seen)]) {
-				c.report(IncompatibleOrder, "T%d reads %s = %v, others read %v", []int{s.txn}, s.txn, key, s.seen, longest)
+				c.report(IncompatibleOrder, k.name, "T%d reads %s = %v, others read %v", []int{s.txn}, s.txn, k.name, s.seen, longest)
 			}
 		}
-		at := c.initial[key]
+		at := k.empty
 		chained := map[*version]bool{}
 		for _, value := range longest {
-			w, ok := c.writers[writeID{key, value}]
+			w, ok := c.writers[writeID{k, value}]
 			if !ok || !c.effective[w.txn] {
 				continue
 			}
-			if v := c.written[key][w.txn]; v != at {
+			if v := k.of(w.txn); v != at {
 				at.next = append(at.next, v)
 				at = v
 				chained[v] = true
 			}
 		}
-		for _, v := range c.written[key] {
+		for _, v := range k.written {
 			if !chained[v] {
 				at.next = append(at.next, v)
 			}
@@ -355,35 +404,44 @@ func (c *checker) orderLists() {
 // orderRegisters orders the versions of every register: by the commit order if all writers tell it, else by
 // what each writer has read before.
 func (c *checker) orderRegisters() {
-	for _, key := range c.keys {
-		if c.lists[key] {
+	for _, k := range c.keys {
+		if k.list {
 			continue
 		}
-		var all []*version
-		told := true
-		for t, v := range c.written[key] {
-			all = append(all, v)
-			told = told && c.txns[t].Order != 0
-		}
-		if told {
+		if !slices.ContainsFunc(k.written, func(v *version) bool { return c.txns[v.txn].Order == 0 }) {
+			all := slices.Clone(k.written)
 			slices.SortFunc(all, func(a, b *version) int {
 				if c.txns[a.txn].Order < c.txns[b.txn].Order {
 					return -1
 				}
 				return 1
 			})
-			at := c.initial[key]
+			at := k.empty
 			for _, v := range all {
 				at.next = append(at.next, v)
 				at = v
 			}
 			continue
 		}
-		for _, v := range all {
-			// The state before all writers comes before each of them, known or not what is between.
-			c.initial[key].next = append(c.initial[key].next, v)
-			if read := c.before[key][v.txn]; read != nil && read != c.initial[key] {
-				read.next = append(read.next, v)
+		// The state before all writers comes before each of them, known or not what is between. Where a chain
+		// of what the writers read leads back to it, the chain says so already.
+		follows := map[*version]bool{k.empty: true}
+		var chain func(v *version) bool
+		chain = func(v *version) bool {
+			done, known := follows[v]
+			if known {
+				return done
+			}
+			follows[v] = false // against a circle
+			follows[v] = v.before != nil && chain(v.before)
+			return follows[v]
+		}
+		for _, v := range k.written {
+			if v.before != nil {
+				v.before.next = append(v.before.next, v)
+			}
+			if !chain(v) {
+				k.empty.next = append(k.empty.next, v)
 			}
 		}
 	}

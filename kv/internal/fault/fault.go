@@ -5,7 +5,7 @@ package fault
 // Set is the defects of one store. The zero value has none.
 type Set struct {
 	IgnoreRangeReads     bool // ranges do not go into the footprint: phantoms
-	IgnoreExistenceReads bool // reads do not depend on existence: absences go unnoticed
+	IgnoreExistenceReads bool // reads do not depend on existence, and those of absent keys on nothing
 	PublishBeforeSync    bool // new transactions see, and clients are told of, commits not yet on disk
 	ReleaseLocksEarly    bool // row locks are released before the commit is validated and its writes are known
 	SkipValidation       bool // every commit succeeds
