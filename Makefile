@@ -41,9 +41,10 @@ short:
 race:
 	$(GO) test -race -short $(RACE)
 
-# Record the expected outputs of compat_tests/regress anew from a real PostgreSQL 15.
+# Record the expected outputs of compat_tests/regress and compat_tests/anomalies anew from a real PostgreSQL 15.
 record: tools
 	$(GO) test ./compat_tests/regress -run TestRegress -record
+	$(GO) test ./compat_tests/anomalies -run TestAnomalies -record
 
 bench: build
 	./bin/holdfast bench --help

@@ -68,10 +68,10 @@ func checkScript(t *testing.T, script, name string, differences []*difference) {
 }
 
 func recordExpected(t *testing.T, scripts []string) {
-	server := startPostgres(t)
+	server := testserver.StartPostgres(t)
 	for _, script := range scripts {
 		name := strings.TrimSuffix(filepath.Base(script), ".sql")
-		out := runScript(t, script, server.database("regress_"+name))
+		out := runScript(t, script, server.Database("regress_"+name))
 		if err := os.WriteFile(expectedFile(name), []byte(strings.Join(out, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package regress
+package testserver
 
 import (
 	"fmt"
@@ -13,21 +13,22 @@ import (
 // postgresBinaries is where the PostgreSQL is installed that expected output is recorded from.
 const postgresBinaries = "/usr/lib/postgresql/15/bin"
 
-// A postgres is a private PostgreSQL server: its own folder, a unix socket in it and no TCP port, the C locale
-// and UTC, so that what it prints depends on nothing of the machine.
-type postgres struct {
+// A Postgres is a private PostgreSQL server: its own folder, a unix socket in it and no TCP port, the C locale
+// and UTC, so that what it answers depends on nothing of the machine. Only recording needs one.
+type Postgres struct {
 	t      testing.TB
 	folder string
 }
 
-// startPostgres starts one for the length of a test. PostgreSQL refuses to run as root: then it runs as the user
+// StartPostgres starts one for the length of a test. PostgreSQL refuses to run as root: then it runs as the user
 // postgres.
-func startPostgres(t testing.TB) *postgres {
+func StartPostgres(t testing.TB) *Postgres {
+	t.Helper()
 	folder, err := os.MkdirTemp("", "holdfast-record")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &postgres{t: t, folder: folder}
+	p := &Postgres{t: t, folder: folder}
 	if os.Geteuid() == 0 {
 		account, err := user.Lookup("postgres")
 		if err != nil {
@@ -48,7 +49,7 @@ func startPostgres(t testing.TB) *postgres {
 }
 
 // run runs one of PostgreSQL's programs as the server's user.
-func (p *postgres) run(program, arguments string) {
+func (p *Postgres) run(program, arguments string) {
 	p.t.Helper()
 	line := filepath.Join(postgresBinaries, program) + " " + arguments
 	command := exec.Command("sh", "-c", line)
@@ -61,8 +62,13 @@ func (p *postgres) run(program, arguments string) {
 	}
 }
 
-// database makes a database and gives psql's arguments for it.
-func (p *postgres) database(name string) []string {
+// DSN is the connection string of one of its databases, such as "postgres".
+func (p *Postgres) DSN(database string) string {
+	return fmt.Sprintf("host=%s user=postgres dbname=%s", p.folder, database)
+}
+
+// Database makes a database and gives psql's arguments for it.
+func (p *Postgres) Database(name string) []string {
 	p.t.Helper()
 	where := []string{"-h", p.folder, "-U", "postgres"}
 	command := exec.Command("psql", append(where, "-X", "-q", "-d", "postgres", "-c", "CREATE DATABASE "+name+" TEMPLATE template0")...)
