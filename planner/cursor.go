@@ -2,9 +2,11 @@ package planner
 
 import (
 	"context"
+	"slices"
 
 	"holdfast/planner/exec"
 	"holdfast/sql/ast"
+	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
 	"holdfast/sql/types"
 )
@@ -16,6 +18,7 @@ type cursorState struct {
 	hold, scroll, binary bool
 	position             int64
 	created              int64 // pg_cursors.creation_time
+	failed               bool  // an error among its rows: it cannot be moved any more, only closed
 }
 
 // heldRows are rows that a cursor has read.
@@ -59,6 +62,17 @@ func (s *Session) declare(ctx context.Context, p *prepared, st *ast.DeclareCurso
 	return out.CommandComplete("DECLARE CURSOR")
 }
 
+// cursorReads reports whether a cursor of the transaction, or a portal that has rows left, reads a table.
+func (s *Session) cursorReads(table catalog.OID) bool {
+	for _, p := range s.portals {
+		open := p.run != nil || p.cursor != nil && !p.cursor.failed
+		if open && p.tx == s.tx && p.plan != nil && slices.ContainsFunc(p.plan.query.Tables, func(t *catalog.Table) bool { return t.OID == table && t.Kind != catalog.KindView }) {
+			return true
+		}
+	}
+	return false
+}
+
 func batchTypes(cols []ResultColumn) []*types.Type {
 	ts := make([]*types.Type, len(cols))
 	for i, c := range cols {
@@ -67,8 +81,19 @@ func batchTypes(cols []ResultColumn) []*types.Type {
 	return ts
 }
 
-// readAhead reads rows of a cursor until it has n, or all if n is negative.
+// readAhead reads rows of a cursor until it has n, or all if n is negative. An error other than that of a row newer
+// than the snapshot, after which the statement starts over, is the cursor's end.
 func (s *Session) readAhead(ctx context.Context, c *portal, n int64) error {
+	if c.cursor.failed {
+		return errs.New(errs.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, c.name)
+	}
+	err := s.readRows(ctx, c, n)
+	c.cursor.failed = err != nil && !isStale(err)
+	return err
+}
+
+// readRows is readAhead of a cursor that has not failed.
+func (s *Session) readRows(ctx context.Context, c *portal, n int64) error {
 	h := c.held
 	if h.complete {
 		return nil

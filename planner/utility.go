@@ -159,6 +159,7 @@ func (s *Session) schemaStatement(ctx context.Context, p *prepared, out Output) 
 		Run:         s.runForDDL,
 		Pending:     t.deferred.Concerns,
 		Checked:     t.deferred.Checked,
+		InUse:       s.cursorReads,
 		Exec: func(ctx context.Context, env *ddl.Env) *exec.Ctx {
 			t.snapshot = env.Snapshot
 			return s.execContext(ctx, nil)

@@ -38,6 +38,8 @@ type Env struct {
 	Pending func(table catalog.OID) bool
 	// Checked is called when an assertion has been checked in full: what the transaction changed before need not be looked at again.
 	Checked func(assertion catalog.OID)
+	// InUse tells whether an open cursor of the transaction reads a table.
+	InUse func(table catalog.OID) bool
 	// Exec makes the context of an execution in the same transaction, under Snapshot.
 	Exec func(ctx context.Context, env *Env) *exec.Ctx
 }
@@ -199,8 +201,12 @@ func (env *Env) table(name *ast.TableName, missingOK bool) (*catalog.Table, erro
 	return t, nil
 }
 
-// unwatched refuses to do away with rows, or their form, that deferred rules are still to look at.
+// unwatched refuses to do away with rows, or their form, that a cursor may still read or that deferred rules are still
+// to look at.
 func (env *Env) unwatched(t *catalog.Table, what string) error {
+	if env.InUse(t.OID) {
+		return errs.New(errs.ObjectInUse, `cannot %s "%s" because it is being used by active queries in this session`, what, t.Name)
+	}
 	if env.Pending(t.OID) {
 		return errs.New(errs.ObjectInUse, `cannot %s "%s" because it has pending trigger events`, what, t.Name)
 	}

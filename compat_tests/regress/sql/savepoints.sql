@@ -1,0 +1,204 @@
+CREATE TABLE t (a int PRIMARY KEY, b text);
+-- 200 savepoints within each other, each with a row.
+BEGIN;
+SELECT 'SAVEPOINT s' || g, 'INSERT INTO t VALUES (' || g || ')' FROM generate_series(1, 200) g
+\gexec
+SELECT count(*), min(a), max(a) FROM t;
+ROLLBACK TO s150;
+SELECT count(*), max(a) FROM t;
+INSERT INTO t VALUES (1000);
+ROLLBACK TO s150;
+SELECT count(*), max(a) FROM t;
+ROLLBACK TO s151;
+SELECT 1;
+ROLLBACK TO s100;
+SELECT count(*), max(a) FROM t;
+RELEASE s50;
+SELECT count(*), max(a) FROM t;
+ROLLBACK TO s60;
+ROLLBACK TO s50;
+ROLLBACK TO s49;
+SELECT count(*), max(a) FROM t;
+COMMIT;
+SELECT count(*), max(a) FROM t;
+TRUNCATE t;
+-- Released ones belong to what is around them.
+BEGIN;
+SELECT 'SAVEPOINT s' || g, 'INSERT INTO t VALUES (' || g || ')', 'RELEASE s' || g FROM generate_series(1, 200) g
+\gexec
+SELECT count(*) FROM t;
+ROLLBACK TO s200;
+ROLLBACK;
+SELECT count(*) FROM t;
+-- One name, again and again.
+BEGIN;
+INSERT INTO t VALUES (0);
+SAVEPOINT s;
+INSERT INTO t VALUES (1);
+SAVEPOINT s;
+INSERT INTO t VALUES (2);
+SAVEPOINT s;
+INSERT INTO t VALUES (3);
+ROLLBACK TO s;
+SELECT array_agg(a ORDER BY a) FROM t;
+ROLLBACK TO SAVEPOINT s;
+RELEASE s;
+ROLLBACK TO s;
+SELECT array_agg(a ORDER BY a) FROM t;
+RELEASE s;
+ROLLBACK WORK TO s;
+SELECT array_agg(a ORDER BY a) FROM t;
+RELEASE SAVEPOINT s;
+ROLLBACK TRANSACTION TO SAVEPOINT s;
+COMMIT;
+SELECT array_agg(a ORDER BY a) FROM t;
+-- Names are identifiers.
+BEGIN;
+SAVEPOINT "S";
+ROLLBACK TO s;
+ROLLBACK TO "S";
+SAVEPOINT S;
+RELEASE s;
+RELEASE "S";
+SAVEPOINT "a b";
+RELEASE "a b";
+RELEASE "a b";
+ROLLBACK;
+-- Errors, and back, again and again.
+BEGIN;
+INSERT INTO t VALUES (1, 'kept');
+SAVEPOINT a;
+SELECT 1 / 0;
+SELECT 1;
+SAVEPOINT b;
+RELEASE a;
+ROLLBACK TO b;
+SELECT 1;
+ROLLBACK TO a;
+SELECT * FROM t;
+INSERT INTO t VALUES (1, 'twice');
+ROLLBACK TO a;
+INSERT INTO t VALUES (2, 'kept');
+SAVEPOINT b;
+SELECT * FROM nosuch;
+INSERT INTO t VALUES (3);
+ROLLBACK TO b;
+ROLLBACK TO b;
+SELECT nosuch FROM t;
+ROLLBACK TO a;
+ROLLBACK TO b;
+ROLLBACK TO a;
+SELECT * FROM t ORDER BY a;
+SELECT broken(;
+ROLLBACK TO a;
+INSERT INTO t VALUES (4, 'kept');
+COMMIT;
+SELECT * FROM t ORDER BY a;
+-- COMMIT after an error undoes all.
+BEGIN;
+INSERT INTO t VALUES (5);
+SAVEPOINT s;
+SELECT 1 / 0;
+RELEASE s;
+COMMIT;
+SELECT * FROM t ORDER BY a;
+-- An error before the first savepoint leaves nothing to go back to.
+BEGIN;
+SELECT 1 / 0;
+SAVEPOINT s;
+ROLLBACK TO s;
+ROLLBACK;
+-- A unique violation, and the next number.
+BEGIN;
+SAVEPOINT try;
+INSERT INTO t VALUES (4, 'other');
+ROLLBACK TO try;
+INSERT INTO t VALUES (6, 'other');
+RELEASE try;
+SAVEPOINT try;
+INSERT INTO t VALUES (6, 'again');
+ROLLBACK TO try;
+UPDATE t SET b = 'again' WHERE a = 6;
+RELEASE try;
+SAVEPOINT try;
+DELETE FROM t WHERE a = 6;
+INSERT INTO t VALUES (6, 'new');
+ROLLBACK TO try;
+INSERT INTO t VALUES (6, 'x') ON CONFLICT (a) DO UPDATE SET b = t.b || '+' || excluded.b RETURNING *;
+ROLLBACK TO try;
+SELECT * FROM t WHERE a = 6;
+DELETE FROM t WHERE a = 6;
+SAVEPOINT gone;
+INSERT INTO t VALUES (6, 'back');
+ROLLBACK TO gone;
+SELECT * FROM t WHERE a = 6;
+INSERT INTO t VALUES (6, 'back again');
+COMMIT;
+SELECT * FROM t ORDER BY a;
+-- Updates of one row at several depths.
+BEGIN;
+UPDATE t SET b = '0' WHERE a = 1;
+SAVEPOINT s1;
+UPDATE t SET b = b || '1' WHERE a = 1;
+SAVEPOINT s2;
+UPDATE t SET b = b || '2' WHERE a = 1;
+SAVEPOINT s3;
+DELETE FROM t WHERE a = 1;
+ROLLBACK TO s3;
+SELECT b FROM t WHERE a = 1;
+ROLLBACK TO s2;
+SELECT b FROM t WHERE a = 1;
+UPDATE t SET a = 100 WHERE a = 1;
+RELEASE s2;
+SELECT b FROM t WHERE a = 100;
+ROLLBACK TO s1;
+SELECT a, b FROM t WHERE a IN (1, 100);
+COMMIT;
+SELECT a, b FROM t WHERE a IN (1, 100);
+-- TRUNCATE and COPY.
+BEGIN;
+SAVEPOINT s;
+TRUNCATE t;
+INSERT INTO t VALUES (7);
+SELECT count(*) FROM t;
+ROLLBACK TO s;
+SELECT count(*) FROM t;
+COPY t FROM STDIN;
+8	copied
+9	copied
+\.
+SELECT count(*) FROM t;
+ROLLBACK TO s;
+COPY t FROM STDIN;
+10	copied
+4	there
+\.
+ROLLBACK TO s;
+SELECT count(*) FROM t;
+COMMIT;
+-- Outside of transactions, and chains.
+SAVEPOINT s;
+RELEASE s;
+ROLLBACK TO s;
+BEGIN;
+SAVEPOINT s;
+COMMIT AND CHAIN;
+ROLLBACK TO s;
+ROLLBACK;
+BEGIN;
+SAVEPOINT s;
+INSERT INTO t VALUES (11);
+ROLLBACK AND CHAIN;
+RELEASE s;
+ROLLBACK;
+-- In one message.
+BEGIN\; SAVEPOINT s\; INSERT INTO t VALUES (12)\; ROLLBACK TO s\; INSERT INTO t VALUES (13)\; COMMIT;
+SELECT a FROM t WHERE a > 10;
+SAVEPOINT s\; SELECT 1;
+BEGIN READ ONLY;
+SAVEPOINT s;
+INSERT INTO t VALUES (14);
+ROLLBACK TO s;
+SELECT count(*) FROM t;
+COMMIT;
+DROP TABLE t;

@@ -1,0 +1,78 @@
+-- A statement that fails in its midst has done nothing.
+CREATE TABLE t (a int PRIMARY KEY, b int CHECK (b < 100), c int UNIQUE);
+INSERT INTO t SELECT g, g, g FROM generate_series(1, 10) g;
+INSERT INTO t VALUES (11, 11, 11), (12, 12, 12), (13, 100, 13), (14, 14, 14);
+INSERT INTO t VALUES (11, 11, 11), (12, 12, 12), (3, 13, 13);
+INSERT INTO t VALUES (11, 11, 11), (12, 12, 5);
+INSERT INTO t SELECT g, 100 / (15 - g), g FROM generate_series(11, 20) g;
+SELECT count(*), max(a) FROM t;
+UPDATE t SET b = 90 + a;
+UPDATE t SET b = 100 / (a - 5);
+UPDATE t SET c = 5 WHERE a > 7;
+UPDATE t SET a = 3 WHERE a = 8;
+SELECT sum(a), sum(b), sum(c) FROM t;
+DELETE FROM t WHERE 10 / (a - 5) > 0;
+SELECT count(*) FROM t;
+-- The same in a transaction, with savepoints before and after.
+BEGIN;
+INSERT INTO t VALUES (20, 20, 20);
+SAVEPOINT s;
+INSERT INTO t VALUES (21, 21, 21), (22, 22, 22), (20, 1, 1);
+ROLLBACK TO s;
+SELECT array_agg(a ORDER BY a) FROM t WHERE a >= 20;
+UPDATE t SET b = CASE WHEN a < 20 THEN a ELSE 200 END;
+ROLLBACK TO s;
+INSERT INTO t VALUES (21, 21, 21), (22, 22, 22);
+SAVEPOINT s2;
+UPDATE t SET c = c % 7 WHERE a >= 20;
+ROLLBACK TO s2;
+SELECT a, b, c FROM t WHERE a >= 20 ORDER BY a;
+WITH i AS (INSERT INTO t VALUES (30, 30, 30) RETURNING a), u AS (UPDATE t SET b = 31 WHERE a = 20 RETURNING a) SELECT a / 0 FROM i;
+ROLLBACK TO s2;
+SELECT a, b, c FROM t WHERE a >= 20 ORDER BY a;
+COMMIT;
+SELECT count(*), sum(b) FROM t;
+-- Rows that come from expressions which fail late.
+BEGIN;
+SAVEPOINT s;
+INSERT INTO t SELECT g, 1, g FROM generate_series(100, 5000) g UNION ALL SELECT 100, 1, 1;
+ROLLBACK TO s;
+SELECT count(*) FROM t;
+INSERT INTO t SELECT g, 1, g FROM generate_series(100, 5000) g;
+UPDATE t SET b = 1 / (5000 - a) WHERE a >= 100;
+ROLLBACK TO s;
+SELECT count(*) FROM t;
+COMMIT;
+-- RETURNING rows of a statement that fails are not there either.
+INSERT INTO t VALUES (40, 40, 40), (41, 41, 40) RETURNING a;
+INSERT INTO t VALUES (40, 40, 40), (41, 41, 41) RETURNING 1 / (a - 41);
+SELECT count(*) FROM t WHERE a >= 40;
+-- References.
+CREATE TABLE p (a int PRIMARY KEY);
+CREATE TABLE k (a int REFERENCES p ON DELETE CASCADE ON UPDATE CASCADE, b int CHECK (b > 0));
+CREATE TABLE r (a int REFERENCES p ON DELETE RESTRICT);
+INSERT INTO p VALUES (1), (2), (3);
+INSERT INTO k VALUES (1, 1), (2, 1), (3, 1);
+INSERT INTO r VALUES (2);
+DELETE FROM p;
+SELECT count(*) FROM k;
+BEGIN;
+SAVEPOINT s;
+DELETE FROM p WHERE a <> 2;
+SELECT * FROM k;
+DELETE FROM p;
+ROLLBACK TO s;
+SELECT count(*) FROM k;
+UPDATE p SET a = a + 10 WHERE a <> 2;
+SELECT * FROM k ORDER BY a;
+ROLLBACK TO s;
+INSERT INTO k VALUES (1, 1), (4, 1);
+ROLLBACK TO s;
+INSERT INTO k VALUES (1, 1), (1, 0);
+ROLLBACK TO s;
+COMMIT;
+SELECT * FROM k ORDER BY a;
+-- Several statements in one message are one transaction.
+INSERT INTO p VALUES (50)\; INSERT INTO p VALUES (51), (1)\; INSERT INTO p VALUES (52);
+SELECT count(*) FROM p;
+DROP TABLE t, p, k, r;
