@@ -47,8 +47,13 @@ func (m *measurement) percentile(p float64) time.Duration {
 	return m.latencies[min(len(m.latencies)-1, int(p*float64(len(m.latencies))))]
 }
 
+// name is how progress and ratios call it.
 func (m *measurement) name() string {
-	return fmt.Sprintf("%s, %s, %d clients", m.label, m.isolation, m.clients)
+	clients := "1 client"
+	if m.clients > 1 {
+		clients = fmt.Sprintf("%d clients", m.clients)
+	}
+	return fmt.Sprintf("%s, %s, %s", m.label, m.isolation, clients)
 }
 
 // run lets the clients work until the time is over, and prints progress every second.
