@@ -25,9 +25,12 @@ func TestWorkloads(t *testing.T) {
 				batch: 10, accounts: 100, teams: 5, scale: 2, jobs: 20, entries: 2000, accountsPerBranch: 200,
 			}
 			variants := []benchOptions{o}
-			if w.name == "hotrow" {
+			switch w.name {
+			case "hotrow":
 				variants = append(variants, o)
 				variants[1].explicit = true
+			case "jobs":
+				variants[0].clients = []int{16}
 			}
 			for _, o := range variants {
 				var out bytes.Buffer
@@ -37,6 +40,9 @@ func TestWorkloads(t *testing.T) {
 				}
 				if len(all) != 1 || all[0].units == 0 || all[0].commits != int64(len(all[0].latencies)) {
 					t.Errorf("measured: %+v", all)
+				}
+				if (w.name == "hotrow" || w.name == "jobs") && all[0].retried+all[0].failed != 0 {
+					t.Errorf("clients were told to retry: %d times, %d in vain", all[0].retried, all[0].failed)
 				}
 				if all[0].wrongReports != 0 {
 					t.Errorf("%d of %d reports are wrong", all[0].wrongReports, all[0].reports)
