@@ -1,6 +1,7 @@
 package anomalies
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -117,22 +118,30 @@ final = none`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `Holdfast, SERIALIZABLE: prevented; a waits, b is refused (40P01), c waits
+	// b closes the circle, lets go of its locks, and is run again behind the others.
+	const want = `Holdfast, SERIALIZABLE: prevented; a waits, b waits, c waits
   a: BEGIN -> BEGIN
   b: BEGIN -> BEGIN
   a: UPDATE test SET value = 11 WHERE id = 1 -> UPDATE 1
   b: UPDATE test SET value = 22 WHERE id = 2 -> UPDATE 1
   c: UPDATE test SET value = value + 100 WHERE id = 1 -> waits
   a: UPDATE test SET value = 21 WHERE id = 2 -> waits
-  b: UPDATE test SET value = 12 WHERE id = 1 -> 40P01
-  b: COMMIT -> ROLLBACK
+  b: UPDATE test SET value = 12 WHERE id = 1 -> waits
   a: .. -> UPDATE 1
   a: COMMIT -> COMMIT
   c: .. -> UPDATE 1
+  b: .. -> UPDATE 1
   c: SELECT value FROM test WHERE id = 1 -> 111
-  final: 111, 21
+  b: COMMIT -> COMMIT
+  final: 12, 22
 `
-	if o.String() != want {
+	// Which of b and c is seen first to have gone on is chance.
+	sorted := func(text string) []string {
+		lines := strings.Split(text, "\n")
+		slices.Sort(lines)
+		return lines
+	}
+	if !slices.Equal(sorted(o.String()), sorted(want)) {
 		t.Errorf("it went %s", o)
 	}
 }
