@@ -625,7 +625,7 @@ func (p *planner) lookupJoin(kind algebra.JoinKind, left exec.Node, side joinSid
 	leftCols := algebra.ColsOf(left.Properties().Cols...)
 	var best *path
 	consider := func(c *path) {
-		if c == nil || c.bounds == nil || len(c.bounds.Prefix) == 0 {
+		if c.bounds == nil || len(c.bounds.Prefix) == 0 {
 			return
 		}
 		// The probe must depend on the left row, or it is a plain scan.
@@ -641,12 +641,7 @@ func (p *planner) lookupJoin(kind algebra.JoinKind, left exec.Node, side joinSid
 		}
 	}
 	g := goal{need: need, conds: conds}
-	consider(p.pathOf(s, nil, cols, g, total))
-	for _, x := range s.Table.Indexes {
-		if !x.Primary && !x.Invalid && (x.Predicate == "" || p.implied(s, x, conds)) {
-			consider(p.pathOf(s, x, cols, g, total))
-		}
-	}
+	p.paths(s, cols, g, total, consider)
 	if best == nil {
 		return nil, nil
 	}

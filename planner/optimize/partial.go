@@ -8,18 +8,18 @@ import (
 )
 
 // implied reports whether the conditions of a scan imply the predicate of a partial index: each part of it
-// is one of them.
-func (p *planner) implied(r *algebra.Scan, x *catalog.Index, conds []algebra.Scalar) bool {
+// is one of them. Those conditions are returned; they hold for every row in the index.
+func (p *planner) implied(r *algebra.Scan, x *catalog.Index, conds []algebra.Scalar) (held []algebra.Scalar, ok bool) {
 	if p.o.Snapshot == nil {
-		return false
+		return nil, false
 	}
 	e, err := parse.ParseExpr(x.Predicate)
 	if err != nil {
-		return false
+		return nil, false
 	}
 	bound, err := bind.BindExpr(p.ctx, bind.Options{Snapshot: p.o.Snapshot, Ctx: p.o.Ctx}, r.Table, e, bind.IndexPredicate, nil, -1, "")
 	if err != nil {
-		return false
+		return nil, false
 	}
 	// Column n of the table has ColID n in the bound predicate.
 	w := &algebra.Rewriter{Scalar: func(s algebra.Scalar) (algebra.Scalar, bool) {
@@ -36,11 +36,14 @@ func (p *planner) implied(r *algebra.Scan, x *catalog.Index, conds []algebra.Sca
 	for _, part := range conjuncts(nil, w.RewriteScalar(bound.Expr)) {
 		found := false
 		for _, c := range conds {
-			found = found || algebra.Equal(part, c)
+			if algebra.Equal(part, c) {
+				found = true
+				held = append(held, c)
+			}
 		}
 		if !found {
-			return false
+			return nil, false
 		}
 	}
-	return true
+	return held, true
 }

@@ -202,23 +202,38 @@ func (p *planner) bound(cond algebra.Scalar, id algebra.ColID, t colType, own al
 
 // choosePath finds the cheapest path for a scan with the conditions of a goal.
 func (p *planner) choosePath(r *algebra.Scan, cols []algebra.ScanColumn, g goal, total float64) *path {
-	best := p.pathOf(r, nil, cols, g, total)
+	var best *path
+	p.paths(r, cols, g, total, func(c *path) {
+		if best == nil || c.cost < best.cost {
+			best = c
+		}
+	})
+	return best
+}
+
+// paths calls f with all paths for a scan with the conditions of a goal: first with that through the rows.
+func (p *planner) paths(r *algebra.Scan, cols []algebra.ScanColumn, g goal, total float64, f func(*path)) {
+	f(p.pathOf(r, nil, nil, cols, g, total))
 	for _, x := range r.Table.Indexes {
 		if x.Primary || x.Invalid {
 			continue
 		}
-		if x.Predicate != "" && !p.implied(r, x, g.conds) {
-			continue
+		var held []algebra.Scalar
+		if x.Predicate != "" {
+			var ok bool
+			if held, ok = p.implied(r, x, g.conds); !ok {
+				continue
+			}
 		}
-		if c := p.pathOf(r, x, cols, g, total); c != nil && c.cost < best.cost {
-			best = c
+		if c := p.pathOf(r, x, held, cols, g, total); c != nil {
+			f(c)
 		}
 	}
-	return best
 }
 
-// pathOf is the path through an index (nil: the rows), nil if it cannot be used.
-func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, cols []algebra.ScanColumn, g goal, total float64) *path {
+// pathOf is the path through an index (nil: the rows), nil if it cannot be used. held are the conditions that hold for all
+// that is in the index.
+func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, held []algebra.Scalar, cols []algebra.ScanColumn, g goal, total float64) *path {
 	codec := rowio.NewTableCodec(r.Table)
 	keys := codec.KeyColumns()
 	unique := r.Table.PrimaryKey() != nil
@@ -230,7 +245,10 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, cols []algebra.ScanC
 	}
 	own := algebra.ColsOf(r.Columns()...)
 	ids := p.keyIDs(r, x, keys)
-	out := &path{index: x, used: map[algebra.Scalar]bool{}, rows: total}
+	out := &path{index: x, used: map[algebra.Scalar]bool{}, rows: max(1, total*p.selectivity(held))}
+	for _, c := range held {
+		out.used[c] = true
+	}
 	bounds := &exec.Bounds{}
 	single := true
 	fixed := algebra.ColSet{}
