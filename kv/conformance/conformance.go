@@ -141,7 +141,12 @@ func (r *recorder) Failed() bool {
 	return len(r.failures) > 0
 }
 
-func (r *recorder) Cleanup(f func())             { r.cleanups = append(r.cleanups, f) }
+func (r *recorder) Cleanup(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cleanups = append(r.cleanups, f)
+}
+
 func (r *recorder) Error(args ...any)            { r.Errorf("%s", fmt.Sprint(args...)) }
 func (r *recorder) Fail()                        { r.Errorf("failed") }
 func (r *recorder) FailNow()                     { r.Fail(); runtime.Goexit() }

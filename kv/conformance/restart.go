@@ -251,6 +251,8 @@ func guardedGetThrough(e *env) {
 	e.put("a0=0", "a1=0", "a2=0", "a3=0")
 	ctx, stop := context.WithCancel(e.ctx)
 	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer stop()
 	for w := range 4 {
 		writers.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
@@ -284,6 +286,4 @@ func guardedGetThrough(e *env) {
 		}
 		x.Rollback()
 	}
-	stop()
-	writers.Wait()
 }
