@@ -25,6 +25,8 @@ type portal struct {
 	rows int64 // sent so far
 	size int64 // of the parameters, in bytes
 	done bool
+	// failed: it has ended with an error, and a savepoint was gone back to since.
+	failed bool
 	// held are the rows of a portal that outlives its transaction or was read ahead.
 	held *heldRows
 }
@@ -159,7 +161,7 @@ func (p *portal) restart(t *transaction) {
 		p.run.Close()
 		p.run = nil
 	}
-	p.tx, p.done, p.rows = t, false, 0
+	p.tx, p.done, p.failed, p.rows = t, false, false, 0
 }
 
 // Execute runs a portal, for at most maxRows rows if that is not 0.
@@ -222,6 +224,8 @@ func (s *Session) fail() error {
 	mark := 0
 	if n := len(s.tx.savepoints); n > 0 {
 		mark = s.tx.savepoints[n-1].settings
+	} else {
+		s.tx.release(s.engine.catalog) // nothing but ROLLBACK is left: nobody shall wait for it
 	}
 	s.settings.fail(mark)
 	return nil
@@ -255,6 +259,9 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 		p.done = true
 		return s.utility(ctx, st, p.params, p.formats, out)
 	}
+	if p.failed {
+		return errs.New(errs.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, p.name)
+	}
 	if p.done {
 		if st.columns == nil {
 			return errs.New(errs.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, p.name)
@@ -282,6 +289,7 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 	if err != nil {
 		p.run.Close()
 		p.run, p.done = nil, !isStale(err)
+		p.failed = p.done
 		return err
 	}
 	p.rows += sent

@@ -116,3 +116,54 @@ CONSTRAINT: c_p_fkey`)
 	y.Must("UPDATE p SET n = 3")
 	x.Must("COMMIT")
 }
+
+// TestColumnsUnderOneCheck: two transactions change different columns of one row, which a CHECK holds together. They do not
+// conflict by what they have read, and yet the CHECK sees one consistent row.
+func TestColumnsUnderOneCheck(t *testing.T) {
+	for _, explicit := range []bool{false, true} {
+		db := sessiontest.OpenPebble(t)
+		x, y := db.Connect(), db.Connect()
+		x.Must("CREATE TABLE pair (id int PRIMARY KEY, a int, b int, CONSTRAINT together CHECK (a + b >= 0)); INSERT INTO pair VALUES (1, 1, 1)")
+		x.Must("BEGIN; UPDATE pair SET a = -1 WHERE id = 1")
+		done := make(chan error)
+		go func() {
+			if explicit {
+				y.Must("BEGIN; SELECT count(*) FROM pair")
+			}
+			_, err := y.Exec("UPDATE pair SET b = -1 WHERE id = 1")
+			done <- err
+		}()
+		waitFor(t, db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", "1")
+		x.Must("COMMIT")
+		if err := <-done; errs.CodeOf(err) != errs.CheckViolation {
+			t.Errorf("explicit %v: %v, not a violation of the CHECK", explicit, err)
+		}
+		x.Query("SELECT * FROM pair", "1|-1|1")
+	}
+}
+
+// TestFailedTransactionLetsGo: a failed transaction without savepoints has nothing that others have to wait for.
+func TestFailedTransactionLetsGo(t *testing.T) {
+	db := sessiontest.OpenPebble(t)
+	x, y := db.Connect(), db.Connect()
+	x.Must("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1)")
+	x.Must("BEGIN; UPDATE t SET a = 2 WHERE id = 1")
+	if _, err := x.Exec("SELECT 1 / 0"); err == nil {
+		t.Fatal("no error")
+	}
+	y.Must("SET lock_timeout = '5s'; UPDATE t SET a = 3 WHERE id = 1")
+	x.Fails("SELECT 1", "ERROR 25P02: current transaction is aborted, commands ignored until end of transaction block")
+	x.Must("ROLLBACK")
+	x.Query("SELECT a FROM t", "3")
+}
+
+// TestReadOnlyAfterSavepoint: READ ONLY goes with the savepoint it was set after.
+func TestReadOnlyAfterSavepoint(t *testing.T) {
+	db := sessiontest.OpenPebble(t)
+	x := db.Connect()
+	x.Must("CREATE TABLE t (id int PRIMARY KEY)")
+	x.Must("BEGIN; SAVEPOINT s; SET TRANSACTION READ ONLY; SELECT * FROM t")
+	x.Fails("INSERT INTO t VALUES (1)", "ERROR 25006: cannot execute INSERT in a read-only transaction")
+	x.Must("ROLLBACK TO s; INSERT INTO t VALUES (1); COMMIT")
+	x.Query("SELECT * FROM t", "1")
+}

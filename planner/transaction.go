@@ -52,6 +52,7 @@ type transaction struct {
 // savepoint is a point to go back to.
 type savepoint struct {
 	name          string
+	readOnly      bool
 	mark          kv.Mark
 	hasMark       bool // the kv transaction had begun
 	snapshot      *catalog.Snapshot
@@ -129,7 +130,8 @@ func (s *Session) open(ctx context.Context, reads bool) error {
 		t.kv, t.restarted = t.restarted, nil
 		t.start = t.kv.Savepoint()
 	case t.kv == nil:
-		readOnly := t.readOnly && t.explicit
+		// Going back to a savepoint may take back READ ONLY.
+		readOnly := t.readOnly && t.explicit && len(t.savepoints) == 0
 		t.blind = reads && !readOnly && !t.explicit && t.reruns == 0
 		txn, err := s.engine.store.Begin(ctx, kv.TxnOptions{ReadOnly: readOnly || t.blind, Newest: t.reruns > 0,
 			Owner: s.beginLive(t.time), Observer: txnObserver{s}})
@@ -167,7 +169,7 @@ func (s *Session) refresh(ctx context.Context) error {
 // WaitDurable returns when the state that the session's transaction reads is on disk. No answer may leave the
 // server before.
 func (s *Session) WaitDurable() error {
-	if s.tx == nil || s.tx.kv == nil {
+	if s.tx == nil || s.tx.kv == nil || s.tx.failed || s.tx.lost != nil { // which has waited before its error
 		return nil
 	}
 	return s.storeError(s.tx.kv.WaitDurable(context.Background()))
@@ -373,7 +375,7 @@ func (s *Session) drop() {
 // pushSavepoint makes a savepoint.
 func (s *Session) pushSavepoint(name string) {
 	t := s.tx
-	p := savepoint{name: name, snapshot: t.snapshot, changedSchema: t.changedSchema, settings: s.settings.mark(), commits: len(t.afterCommit), deferred: t.deferred.Mark(), portals: s.portalCount}
+	p := savepoint{name: name, readOnly: t.readOnly, snapshot: t.snapshot, changedSchema: t.changedSchema, settings: s.settings.mark(), commits: len(t.afterCommit), deferred: t.deferred.Mark(), portals: s.portalCount}
 	if t.kv != nil {
 		p.mark, p.hasMark = t.kv.Savepoint(), true
 	}
@@ -421,6 +423,7 @@ func (s *Session) rollbackTo(name string) error {
 			t.snapshot, t.changedSchema = nil, false
 		}
 	}
+	t.readOnly = p.readOnly
 	s.settings.rollbackTo(p.settings)
 	t.afterCommit = t.afterCommit[:p.commits]
 	t.deferred.RollbackTo(p.deferred)
