@@ -33,6 +33,8 @@ type plan struct {
 	path    []string
 	// storages are the tables and indexes it has to do with.
 	storages []catalog.StorageID
+	// literal: another plan may be better that knows the literals of the text, such as one by a partial index.
+	literal bool
 }
 
 // valid reports whether the plan still stands for a schema and search path.
@@ -121,6 +123,7 @@ func (e *Engine) optimize(ctx context.Context, s *Session, q *algebra.Query, sna
 		}
 		for _, x := range t.Indexes {
 			pl.storages = append(pl.storages, x.Storage)
+			pl.literal = pl.literal || x.Predicate != ""
 		}
 	}
 	pl.reads = !q.Writes && !q.Volatile && !pl.locks
@@ -147,6 +150,14 @@ func (s *Session) start(ctx context.Context, p *prepared, params []types.Datum, 
 	pl, err := s.planned(ctx, p)
 	if err != nil {
 		return nil, nil, err
+	}
+	if pl.literal && len(p.lifted) > 0 {
+		if err := s.keepLiterals(p); err != nil {
+			return nil, nil, err
+		}
+		if pl, err = s.planned(ctx, p); err != nil {
+			return nil, nil, err
+		}
 	}
 	if s.tx.blind && !pl.reads {
 		return nil, nil, &rerun{cause: errBlind}

@@ -116,6 +116,17 @@ func (s *Session) liftedLiterals(p *prepared, text string, parsed *parse.Parsed)
 	return nil
 }
 
+// keepLiterals takes back liftedLiterals: the statement is planned with its literals.
+func (s *Session) keepLiterals(p *prepared) error {
+	parsed, err := s.engine.parses.LookupExact(p.input)
+	if err != nil {
+		return err
+	}
+	p.stmt, p.text, p.template, p.source = parsed.Statements[0].Stmt, parsed.Statements[0].Text, parsed.Key, &parsed
+	p.declared, p.liftedAt, p.lifted, p.literals, p.plan, p.columns = nil, nil, nil, nil, nil, nil
+	return nil
+}
+
 // byteOffset is where character n of a text begins, counted from 0.
 func byteOffset(text string, n int) int {
 	for i := range text {
