@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -217,6 +219,46 @@ func relationKeys(snapshot *catalog.Snapshot, id catalog.StorageID) (t *catalog.
 		}
 	}
 	return nil, nil
+}
+
+// describeConflict says in a DETAIL what was read and who has changed it.
+func (s *Session) describeConflict(c *kv.ConflictError) string {
+	schema := s.snapshotForErrors()
+	t, x := relationKeys(schema, storageOf(c.Start))
+	if t == nil {
+		return "Read the schema of something that a concurrent transaction has changed."
+	}
+	var what string
+	switch {
+	case c.End == nil && x == nil:
+		what = "the row " + exec.DescribeKey(t, c.Start, &s.settings.env)
+	case c.End == nil:
+		what = "the key " + exec.DescribeKey(t, c.Start, &s.settings.env)
+	default:
+		what = exec.DescribeRange(t, kv.KeyRange{Start: c.Start, End: c.End}, &s.settings.env) + " rows"
+		if what != "all rows" {
+			what = "rows " + strings.TrimSuffix(what, " rows")
+		}
+	}
+	if x != nil {
+		what += fmt.Sprintf(` of index "%s"`, x.Name)
+	}
+	what += fmt.Sprintf(` of table "%s"`, t.Name)
+	done := "inserted or deleted"
+	if c.Columns&kv.Existence == 0 {
+		var names []string
+		for i, col := range t.Columns {
+			if !col.Dropped && c.Columns.Meets(kv.Column(i+1)) {
+				names = append(names, col.Name)
+			}
+		}
+		done = "changed " + strings.Join(names, ", ") + " of"
+	}
+	which := "it"
+	if c.End != nil {
+		which = "one of them"
+	}
+	return fmt.Sprintf("Read %s; a concurrent transaction has %s %s.", what, done, which)
 }
 
 // conflictRows are the rows of holdfast_stat_conflicts: the most frequent conflicts, and all others in a row whose

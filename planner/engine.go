@@ -11,7 +11,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -146,20 +145,4 @@ func (e *Engine) each(f func(*Session)) {
 	for _, s := range list {
 		f(s)
 	}
-}
-
-// describeConflict says in a DETAIL what was read and written.
-func (e *Engine) describeConflict(snapshot *catalog.Snapshot, c *kv.ConflictError) string {
-	what := "a key"
-	if c.End != nil {
-		what = "a range of keys"
-	}
-	if snapshot != nil {
-		if t, x := relationKeys(snapshot, storageOf(c.Start)); x != nil {
-			what += fmt.Sprintf(` of index "%s"`, x.Name)
-		} else if t != nil {
-			what += fmt.Sprintf(` of table "%s"`, t.Name)
-		}
-	}
-	return fmt.Sprintf("Read %s that a concurrent transaction has changed.", what)
 }

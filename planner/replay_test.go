@@ -184,6 +184,28 @@ func TestReplayAfterDeadlock(t *testing.T) {
 	db.Connect().Query("SELECT id, b FROM t WHERE id < 3 ORDER BY id", "1|2\n2|2")
 }
 
+// TestConflictDetail: the error names what was read, what became of it, and the statement that shows it.
+func TestConflictDetail(t *testing.T) {
+	db := sessiontest.Open(t)
+	x, y := db.Connect(), db.Connect()
+	x.Must(replaySchema + "; CREATE INDEX t_a ON t (a)")
+	for _, test := range []struct{ read, other, want string }{
+		{"SELECT a FROM t WHERE id = 1", "UPDATE t SET a = a + 10 WHERE id = 1", `Read the row (id)=(1) of table "t"; a concurrent transaction has changed a of it.`},
+		{"SELECT count(*) FROM t WHERE b < 9", "UPDATE t SET b = b + 9 WHERE id = 2", `Read all rows of table "t"; a concurrent transaction has changed b of one of them.`},
+		{"SELECT count(*) FROM t WHERE id > 3", "DELETE FROM t WHERE id = 5", `Read rows (id)>=(4) of table "t"; a concurrent transaction has inserted or deleted one of them.`},
+		{"SELECT count(*) FROM t WHERE id = 77", "INSERT INTO t VALUES (77, 1, 1)", `Read the row (id)=(77) of table "t"; a concurrent transaction has inserted or deleted it.`},
+	} {
+		x.Must("BEGIN; INSERT INTO u VALUES (1)")
+		x.Must(test.read)
+		y.Must(test.other)
+		_, err := x.Exec("COMMIT")
+		want := test.want + " Statement 2 of the transaction would be answered differently now: " + test.read
+		if got := errs.As(err); got == nil || got.Detail != want {
+			t.Errorf("%s\n%v\nnot %s", test.read, sessiontest.Describe(err), want)
+		}
+	}
+}
+
 // TestReplayLost: there is no way back into a transaction that could not be run again.
 func TestReplayLost(t *testing.T) {
 	db := sessiontest.Open(t)

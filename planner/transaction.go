@@ -75,7 +75,7 @@ func (s *Session) conflict(err error) error {
 	e := errs.Wrap(err, errs.SerializationFailure, "%s", errConflict.Message)
 	e.Hint = "The transaction might succeed if retried."
 	if c := s.conflictOf(err, conflictAbort); c != nil {
-		e.Detail = s.engine.describeConflict(s.snapshotForErrors(), c)
+		e.Detail = s.describeConflict(c)
 	}
 	return e
 }

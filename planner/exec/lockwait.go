@@ -114,6 +114,9 @@ func DescribeRange(t *catalog.Table, r kv.KeyRange, env *types.Env) string {
 			}
 		}
 	}
+	if n := len(high); n > 0 && n == len(low) && op == "<" && high[n-1] == "null" {
+		high = nil // NULLs come last: any value is below
+	}
 	if len(high) > 0 {
 		if text != "" {
 			text += ", "
