@@ -236,7 +236,7 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 		delta := assertions.NewDelta(q)
 		in := map[catalog.OID]bool{} // tables of which changes are checked in full
 		for _, o := range delta.Occurrences() {
-			if o.Full != "" || full.NewOnly || checkInFull {
+			if o.Full != "" || checkInFull {
 				in[o.Table.OID] = true
 			}
 		}
@@ -253,7 +253,10 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 			for _, t := range o.With {
 				over.Events = append(over.Events, exec.RuleEvent{Table: t})
 			}
-			over.Compile = c.overChange(v, i)
+			over.Compile = c.overChange(v, i, over.NewOnly)
+			if over.NewOnly {
+				over.InFull = full.Compile
+			}
 			list = append(list, over)
 		}
 		if len(full.Events) > 0 {
@@ -263,14 +266,16 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 	return list, nil
 }
 
-// overChange compiles the check of changes by one occurrence in a violation query.
-func (c *ruleCompiler) overChange(v ast.Stmt, occurrence int) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+// overChange compiles the check of changes by one occurrence in a violation query, up to the first row or to the last.
+func (c *ruleCompiler) overChange(v ast.Stmt, occurrence int, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
 	driven := *c
 	driven.o.driven = true
 	return driven.compile(v, func(q *algebra.Query) {
 		assertions.Show(q)
 		assertions.NewDelta(q).Over(occurrence)
-		firstRow(q)
+		if !all {
+			firstRow(q)
+		}
 	})
 }
 
