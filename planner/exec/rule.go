@@ -120,6 +120,15 @@ func (r *Rule) act(ctx *Ctx, q *ruleQueue, c Changes) error {
 	}
 }
 
+// Violations calls f with the rows of a check that does not look at changes, on the statement's state, until it returns false.
+func (r *Rule) Violations(ctx *Ctx, f func(row []types.Datum) bool) error {
+	plan, err := r.plan(ctx)
+	if err != nil {
+		return err
+	}
+	return r.rows(ctx, plan, ctx.Reader, nil, f)
+}
+
 // CheckNow runs a check that does not look at changes on the present state.
 func (r *Rule) CheckNow(ctx *Ctx) error { return r.check(ctx, pendingRule{rule: r}) }
 

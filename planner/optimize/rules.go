@@ -309,13 +309,44 @@ func FullChecks(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.R
 	return list, nil
 }
 
-// violated reports a violation of an assertion by a row of its query q.
-func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx *exec.Ctx, row []types.Datum) error {
-	detail := assertions.Show(q)
-	var ts []*types.Type
+// EachViolation calls f with each violation of an assertion in the state that x reads, as assertions.Detail.Text has it, until f returns
+// false.
+func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text string) bool) error {
+	cond, err := assertions.Condition(a.Condition)
+	if err != nil {
+		return err
+	}
+	c := &ruleCompiler{o: o}
+	more := true
+	for _, v := range assertions.Violations(cond) {
+		q, err := c.bind(x, v)
+		if err != nil {
+			return err
+		}
+		detail, ts := assertions.Show(q), outputTypes(q)
+		r := &exec.Rule{Constraint: a.OID, Name: a.Name, NewOnly: true, Compile: c.inFull(v, true)}
+		err = r.Violations(x, func(row []types.Datum) bool {
+			more = f(detail.Text(texts(x, ts, row)))
+			return more
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func outputTypes(q *algebra.Query) (ts []*types.Type) {
 	for _, o := range q.Output {
 		ts = append(ts, q.Column(o.ID).Typ)
 	}
+	return ts
+}
+
+// violated reports a violation of an assertion by a row of its query q.
+func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx *exec.Ctx, row []types.Datum) error {
+	detail := assertions.Show(q)
+	ts := outputTypes(q)
 	schema := ""
 	if n := c.o.Snapshot.SchemaByOID(a.Schema); n != nil {
 		schema = n.Name
