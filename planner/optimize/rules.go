@@ -310,7 +310,7 @@ func FullChecks(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.R
 }
 
 // EachViolation calls f with each violation of an assertion in the state that x reads, as assertions.Detail.Text has it, until f returns
-// false.
+// false. Where the condition speaks of no rows, it is "the condition is false".
 func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text string) bool) error {
 	cond, err := assertions.Condition(a.Condition)
 	if err != nil {
@@ -326,7 +326,11 @@ func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text str
 		detail, ts := assertions.Show(q), outputTypes(q)
 		r := &exec.Rule{Constraint: a.OID, Name: a.Name, NewOnly: true, Compile: c.inFull(v, true)}
 		err = r.Violations(x, func(row []types.Datum) bool {
-			more = f(detail.Text(texts(x, ts, row)))
+			text := detail.Text(texts(x, ts, row))
+			if text == "" {
+				text = "the condition is false"
+			}
+			more = f(text)
 			return more
 		})
 		if err != nil || !more {
