@@ -61,6 +61,13 @@ func TestNotValid(t *testing.T) {
 	c.Must("BEGIN; UPDATE item SET n = 70 WHERE id = 3")
 	fails("COMMIT", "late", "Violating row: (id, n) = (3, 70).")
 	c.Must("DROP ASSERTION late")
+	// An insert cannot lower a count, and yet the state before it is what the transaction is compared with.
+	c.Must("CREATE TABLE u (id int); CREATE ASSERTION many CHECK ((SELECT count(*) FROM u) > 2) DEFERRABLE INITIALLY DEFERRED NOT VALID")
+	c.Must("BEGIN; INSERT INTO u VALUES (1), (2); DELETE FROM u; COMMIT")
+	c.Must("BEGIN; SAVEPOINT p; INSERT INTO u VALUES (1), (2); ROLLBACK TO p; INSERT INTO u VALUES (1); DELETE FROM u; COMMIT; INSERT INTO u VALUES (1), (2)")
+	c.Must("BEGIN; INSERT INTO u VALUES (3); DELETE FROM u WHERE id < 3")
+	fails("COMMIT", "many", "Violating row: (count) = (1).")
+	c.Must("DROP ASSERTION many")
 
 	// In full.
 	got := told(c.Must(`CREATE ASSERTION deep CHECK (NOT EXISTS (

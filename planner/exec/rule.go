@@ -295,6 +295,9 @@ func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, c Changes, verb string) {
 		occasion = verb + " of table \"" + c[0].Table.Name + "\""
 	}
 	for _, r := range rules {
+		if r.NewOnly && ctx.Deferred.defers(r) {
+			ctx.Deferred.begins(q.before)
+		}
 		p := pendingRule{rule: r, changes: c, before: q.before, occasion: occasion}
 		if !r.concerns(c) {
 			// It may be about rows that the rule waits to look at.

@@ -28,7 +28,8 @@ type operation struct {
 }
 
 // rules finds the rules that operations can violate, and says whether the changed rows are to be kept. Rules that may have
-// been deferred, or wait for an action to end, must hear of whatever happens to the rows that they are to be checked on.
+// been deferred, or wait for an action to end, must hear of whatever happens to the rows that they are to be checked on; those with
+// NewOnly also of changes that cannot violate them.
 func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err error) {
 	wait := p.o.action || len(ops) > 1 || p.q != nil && p.q.Writes && len(p.q.CTEs) > 0
 	for _, o := range ops {
@@ -41,7 +42,7 @@ func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err erro
 				continue
 			}
 			for _, e := range r.Events {
-				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || r.Keep && (r.Deferrable || wait)) {
+				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || (r.Keep || r.NewOnly) && (r.Deferrable || wait)) {
 					list = append(list, r)
 					keep = keep || r.Keep
 					break
