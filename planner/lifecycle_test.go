@@ -79,6 +79,28 @@ func TestNotValid(t *testing.T) {
 	fails("INSERT INTO item VALUES (18, 1, 59)", "deep", "Violating row: (id) = (18).")
 }
 
+// TestTruncateUnderLenientRules has TRUNCATE let old violations be, as other statements do.
+func TestTruncateUnderLenientRules(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE r (id int PRIMARY KEY, n int); CREATE TABLE s (r int); INSERT INTO r VALUES (1, 0), (2, 1), (3, 2); INSERT INTO s VALUES (1), (2);
+		CREATE ASSERTION used CHECK (NOT EXISTS (SELECT id FROM r WHERE n < 2 AND NOT EXISTS (SELECT FROM s WHERE s.r = r.id))
+			AND NOT EXISTS (SELECT id, n FROM r WHERE n = 2)) NOT VALID`)
+	c.Fails("TRUNCATE s", `
+ERROR 23514: assertion "used" is violated
+DETAIL: Violating row: (id) = (1).
+SCHEMA: public
+CONSTRAINT: used`)
+	c.Must("UPDATE r SET n = 3 WHERE id < 3; TRUNCATE s; ALTER ASSERTION used NOT ENFORCED")
+	c.Must("UPDATE r SET n = 1 WHERE id = 1; INSERT INTO s VALUES (1)")
+	got := told(c.Must("TRUNCATE s"))
+	if want := "WARNING 23514: assertion \"used\" is violated\nDETAIL: Violating row: (id) = (1).\nSCHEMA: public\nCONSTRAINT: used"; got != want {
+		t.Errorf("TRUNCATE says %s", got)
+	}
+	if got := told(c.Must("ALTER ASSERTION used DISABLE; INSERT INTO s VALUES (1); TRUNCATE s")); got != "" {
+		t.Errorf("under a disabled rule TRUNCATE says %s", got)
+	}
+}
+
 // TestNotValidAtRandom compares what NOT VALID rules of all shapes let through with their violations before and after: a change without a new one is not
 // refused, and where there were none a change with one is.
 func TestNotValidAtRandom(t *testing.T) {

@@ -34,7 +34,7 @@ func violationRows(ctx *funcs.Ctx, args []types.Datum) (func() ([]types.Datum, e
 	x := s.execContext(ctx.Context, nil)
 	var list []string
 	o := optimize.Options{Snapshot: snapshot, Catalog: s.engine.catalog, Ctx: ctx, WorkMem: s.settings.workMem}
-	if err := optimize.EachViolation(x, o, a, func(text string) bool {
+	if err := optimize.EachViolation(x, o, a, func(text string, _ func() error) bool {
 		list = append(list, text)
 		return true
 	}); err != nil {

@@ -310,9 +310,9 @@ func FullChecks(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.R
 	return list, nil
 }
 
-// EachViolation calls f with each violation of an assertion in the state that x reads, as assertions.Detail.Text has it, until f returns
-// false. Where the condition speaks of no rows, it is "the condition is false".
-func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text string) bool) error {
+// EachViolation calls f with each violation of an assertion in the state that x reads, as assertions.Detail.Text has it, and with what
+// makes the error of it, until f returns false. Where the condition speaks of no rows, the text is "the condition is false".
+func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text string, violated func() error) bool) error {
 	cond, err := assertions.Condition(a.Condition)
 	if err != nil {
 		return err
@@ -324,6 +324,8 @@ func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text str
 		if err != nil {
 			return err
 		}
+		shown := *q
+		report := c.violated(a, &shown)
 		detail, ts := assertions.Show(q), outputTypes(q)
 		r := &exec.Rule{Constraint: a.OID, Name: a.Name, NewOnly: true, Compile: c.inFull(v, true)}
 		err = r.Violations(x, func(row []types.Datum) bool {
@@ -331,7 +333,7 @@ func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text str
 			if text == "" {
 				text = "the condition is false"
 			}
-			more = f(text)
+			more = f(text, func() error { return report(x, row) })
 			return more
 		})
 		if err != nil || !more {
