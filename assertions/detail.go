@@ -77,11 +77,23 @@ func grouped(r algebra.Rel) (p *algebra.Project, agg *algebra.Aggregate, cond al
 func (d Detail) Violated(schema, name string, values []string) *errs.Error {
 	e := errs.New(errs.CheckViolation, `assertion "%s" is violated`, name)
 	e.Schema, e.Constraint = schema, name
+	switch {
+	case d.group != nil:
+		e.Detail = "Violating group: " + d.Text(values) + "."
+	case len(d.columns) > 0:
+		e.Detail = "Violating row: " + d.Text(values) + "."
+	}
+	return e
+}
+
+// Text is a violating row or group: `(id, total) = (99, 1184)`, or `(team_id) = (7), count = 11`. It is "" where the condition
+// speaks of no rows.
+func (d Detail) Text(values []string) string {
+	if len(d.columns) == 0 {
+		return ""
+	}
 	if d.group == nil {
-		if len(d.columns) > 0 {
-			e.Detail = "Violating row: (" + strings.Join(d.columns, ", ") + ") = (" + strings.Join(values, ", ") + ")."
-		}
-		return e
+		return "(" + strings.Join(d.columns, ", ") + ") = (" + strings.Join(values, ", ") + ")"
 	}
 	var keys, of, rest []string
 	for i, c := range d.columns {
@@ -92,6 +104,5 @@ func (d Detail) Violated(schema, name string, values []string) *errs.Error {
 		}
 	}
 	list := append([]string{"(" + strings.Join(keys, ", ") + ") = (" + strings.Join(of, ", ") + ")"}, rest...)
-	e.Detail = "Violating group: " + strings.Join(list, ", ") + "."
-	return e
+	return strings.Join(list, ", ")
 }

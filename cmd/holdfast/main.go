@@ -37,7 +37,7 @@ Every flag can be given in the environment too: --data as HOLDFAST_DATA.`,
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServe(), newDemo(), newBench(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newBench(), newDumpRules(), newVersion())
 	return root
 }
 

@@ -76,13 +76,26 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 			return err
 		}
 	}
-	if err != nil && a.NotEnforced {
-		e := *errs.As(err)
-		e.Severity = "WARNING"
-		env.Notice(&e)
+	return env.unlessMeasured(a, err)
+}
+
+// restoreAssertion checks the data for an assertion that comes back into force. One that is NOT VALID has claimed nothing about it.
+func (env *Env) restoreAssertion(ctx context.Context, a *catalog.Assertion) error {
+	if a.NotValid {
 		return nil
 	}
-	return err
+	return env.unlessMeasured(a, env.checkAssertion(ctx, a))
+}
+
+// unlessMeasured makes the violation of a NOT ENFORCED assertion a warning.
+func (env *Env) unlessMeasured(a *catalog.Assertion, err error) error {
+	if err == nil || !a.NotEnforced || errs.CodeOf(err) != errs.CheckViolation {
+		return err
+	}
+	e := *errs.As(err)
+	e.Severity = "WARNING"
+	env.Notice(&e)
+	return nil
 }
 
 // adviseOn says which changes will be checked at a cost that follows the size of the tables, why, and what can be done about it.
@@ -103,8 +116,12 @@ func (env *Env) adviseOn(ctx context.Context, a *catalog.Assertion) error {
 		c := &checks[i]
 		changed := c.Occurrence.Table.Name
 		if why := c.Occurrence.Full; why != "" {
+			detail := strings.ToUpper(why[:1]) + why[1:] + "."
+			if a.NotValid || a.NotEnforced {
+				detail += " It is evaluated before and after each change, to tell new violations from those that are there already."
+			}
 			say(errs.New(errs.SuccessfulCompletion, `changes of table "%s" are checked by evaluating assertion "%s" in full`, changed, a.Name).
-				WithDetail("%s.", strings.ToUpper(why[:1])+why[1:]))
+				WithDetail("%s", detail))
 			continue
 		}
 		for _, f := range c.FullScans() {
@@ -147,15 +164,26 @@ func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error
 		a.NotValid = false
 	case "enable":
 		if a.Disabled {
-			if err := env.checkAssertion(ctx, &a); err != nil {
+			if err := env.restoreAssertion(ctx, &a); err != nil {
 				return err
 			}
 		}
 		a.Disabled = false
 	case "disable":
 		a.Disabled = true
+	case "enforced":
+		if a.NotEnforced {
+			a.NotEnforced = false
+			if !a.Disabled {
+				if err := env.restoreAssertion(ctx, &a); err != nil {
+					return err
+				}
+			}
+		}
+	case "not enforced":
+		a.NotEnforced = true
 	case "rename":
-		if env.Snapshot.Assertion(a.Schema, s.Arg) != nil {
+		if env.Snapshot.Assertion(a.Schema, s.Arg) != nil { // itself too, as PostgreSQL has it for constraints
 			return errs.New(errs.DuplicateObject, `assertion "%s" already exists`, s.Arg)
 		}
 		a.Name = s.Arg
@@ -163,6 +191,12 @@ func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error
 		sc, err := env.Snapshot.CreationSchema(env.SearchPath, s.Arg, a.Name)
 		if err != nil {
 			return err
+		}
+		if sc.OID == a.Schema {
+			return nil
+		}
+		if env.Snapshot.Assertion(sc.OID, a.Name) != nil {
+			return errs.New(errs.DuplicateObject, `assertion "%s" already exists in schema "%s"`, a.Name, sc.Name)
 		}
 		a.Schema = sc.OID
 	case "owner":

@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -341,6 +342,21 @@ func (env *Env) truncate(ctx context.Context, s *ast.Truncate) error {
 		}
 	}
 	rules := map[catalog.OID]*catalog.Assertion{}
+	old := map[catalog.OID]map[string]int{} // violations there were, of rules that allow for them
+	for _, t := range tables {
+		for _, a := range env.Snapshot.AssertionsOn(t.OID) {
+			if a.Disabled || rules[a.OID] != nil {
+				continue
+			}
+			rules[a.OID] = a
+			if a.NotValid || a.NotEnforced {
+				var err error
+				if old[a.OID], err = env.violations(ctx, a); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	for _, t := range tables {
 		if err := env.unwatched(t, "TRUNCATE"); err != nil {
 			return err
@@ -366,15 +382,17 @@ func (env *Env) truncate(ctx context.Context, s *ast.Truncate) error {
 				}
 			}
 		}
-		for _, a := range env.Snapshot.AssertionsOn(t.OID) {
-			rules[a.OID] = a
-		}
 	}
-	for _, a := range rules {
-		if !a.Disabled && !a.NotEnforced {
-			if err := env.checkAssertion(ctx, a); err != nil {
-				return err
-			}
+	for _, oid := range slices.Sorted(maps.Keys(rules)) {
+		a := rules[oid]
+		var err error
+		if a.NotValid || a.NotEnforced {
+			err = env.noneButOld(ctx, a, old[oid])
+		} else {
+			err = env.checkAssertion(ctx, a)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -185,6 +185,30 @@ func (env *Env) rewrite(ctx context.Context, old, t *catalog.Table, number int16
 	return nil
 }
 
+// violations counts the violations of an assertion, by what they show.
+func (env *Env) violations(ctx context.Context, a *catalog.Assertion) (map[string]int, error) {
+	counts := map[string]int{}
+	return counts, optimize.EachViolation(env.Exec(ctx, env), optimize.Options{Snapshot: env.Snapshot, Catalog: env.Catalog}, a,
+		func(text string, _ func() error) bool { counts[text]++; return true })
+}
+
+// noneButOld fails with the first violation of an assertion that was not there before; of a rule that is NOT ENFORCED it warns. It uses up
+// the counts.
+func (env *Env) noneButOld(ctx context.Context, a *catalog.Assertion, old map[string]int) error {
+	var found error
+	err := optimize.EachViolation(env.Exec(ctx, env), optimize.Options{Snapshot: env.Snapshot, Catalog: env.Catalog}, a, func(text string, violated func() error) bool {
+		if old[text]--; old[text] >= 0 {
+			return true
+		}
+		found = violated()
+		return false
+	})
+	if err == nil {
+		err = found
+	}
+	return err
+}
+
 // checkAssertion fails with the first violating row if an assertion does not hold now.
 func (env *Env) checkAssertion(ctx context.Context, a *catalog.Assertion) error {
 	checks, err := optimize.FullChecks(ctx, optimize.Options{Snapshot: env.Snapshot, Catalog: env.Catalog}, a)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"holdfast/kv"
 	"holdfast/sql/catalog"
 )
 
@@ -21,6 +22,9 @@ type DeferredMark struct {
 	pending []pendingRule
 	all     *bool                // SET CONSTRAINTS ALL: deferred or immediate
 	named   map[catalog.OID]bool // SET CONSTRAINTS of some, after that
+	// before is the state before the first change of what a deferred rule with NewOnly looks at, or an earlier one. A change that
+	// cannot violate the rule counts too: what the transaction amounts to is compared with what it has found.
+	before kv.Reader
 }
 
 // Mark is the present point.
@@ -75,6 +79,13 @@ func (d *Deferred) Checked(constraint catalog.OID) {
 		}
 	}
 	d.state.pending = rest
+}
+
+// begins notes the state before a change.
+func (d *Deferred) begins(before kv.Reader) {
+	if d.state.before == nil {
+		d.state.before = before
+	}
 }
 
 // add notes a change that a deferred rule is to be checked on.
@@ -146,6 +157,9 @@ func (d *Deferred) check(ctx *Ctx, present PresentRule, which func(*Rule) bool) 
 		}
 		if r == nil {
 			continue
+		}
+		if d.state.before != nil {
+			p.before = d.state.before
 		}
 		if err := r.check(ctx, p); err != nil {
 			return err

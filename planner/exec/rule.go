@@ -32,6 +32,9 @@ type Rule struct {
 	Keep bool
 	// NewOnly tells that there may have been violations before the change: only those it adds count.
 	NewOnly bool
+	// InFull, for NewOnly with Keep, compiles a plan of all violations there are. It is run before and after the change,
+	// if the plan over the changed rows finds something that may be an old violation. nil: the rule's plan is that plan.
+	InFull func(ctx context.Context) (*Plan, []*catalog.Table, error)
 	// Compile makes the plan, and tells the relations it depends on. It is called at the first use: a table
 	// that refers to itself would otherwise be compiled without end.
 	Compile func(ctx context.Context) (*Plan, []*catalog.Table, error)
@@ -41,7 +44,7 @@ type Rule struct {
 	// has found nothing.
 	Report func(ctx *Ctx, row []types.Datum) error
 
-	compiled atomic.Pointer[compiledRule]
+	compiled, compiledInFull atomic.Pointer[compiledRule]
 }
 
 type compiledRule struct {
@@ -76,15 +79,17 @@ func (r *Rule) concerns(c Changes) bool {
 }
 
 // plan is the compiled plan. What the transaction's outcome then depends on goes into its footprint.
-func (r *Rule) plan(ctx *Ctx) (*Plan, error) {
-	c := r.compiled.Load()
+func (r *Rule) plan(ctx *Ctx) (*Plan, error) { return planOf(ctx, &r.compiled, r.Compile) }
+
+func planOf(ctx *Ctx, at *atomic.Pointer[compiledRule], compile func(ctx context.Context) (*Plan, []*catalog.Table, error)) (*Plan, error) {
+	c := at.Load()
 	if c == nil {
-		plan, tables, err := r.Compile(ctx)
+		plan, tables, err := compile(ctx)
 		if err != nil {
 			return nil, err
 		}
 		c = &compiledRule{plan, tables}
-		r.compiled.Store(c)
+		at.Store(c)
 	}
 	if ctx.Catalog != nil {
 		ctx.Catalog.Observe(ctx.Txn, c.tables...)
@@ -115,6 +120,15 @@ func (r *Rule) act(ctx *Ctx, q *ruleQueue, c Changes) error {
 	}
 }
 
+// Violations calls f with the rows of a check that does not look at changes, on the statement's state, until it returns false.
+func (r *Rule) Violations(ctx *Ctx, f func(row []types.Datum) bool) error {
+	plan, err := r.plan(ctx)
+	if err != nil {
+		return err
+	}
+	return r.rows(ctx, plan, ctx.Reader, nil, f)
+}
+
 // CheckNow runs a check that does not look at changes on the present state.
 func (r *Rule) CheckNow(ctx *Ctx) error { return r.check(ctx, pendingRule{rule: r}) }
 
@@ -124,25 +138,18 @@ func (r *Rule) check(ctx *Ctx, p pendingRule) error {
 	if err != nil {
 		return err
 	}
-	var before map[string]bool
-	if r.NewOnly && p.before != nil {
-		before = map[string]bool{}
-		err := r.rows(ctx, plan, p.before, p.changes, func(row []types.Datum) bool {
-			before[rowIdentity(plan, row)] = true
-			return true
-		})
-		if err != nil {
-			return err
-		}
-	}
 	var violation []types.Datum
-	err = r.rows(ctx, plan, ctx.Txn, p.changes, func(row []types.Datum) bool {
-		if r.Violation != nil && !r.Violation(row) || before != nil && before[rowIdentity(plan, row)] {
-			return true
-		}
-		violation = row
-		return false
-	})
+	if r.NewOnly && p.before != nil {
+		violation, err = r.newViolation(ctx, plan, p)
+	} else {
+		err = r.rows(ctx, plan, ctx.Txn, p.changes, func(row []types.Datum) bool {
+			if r.Violation != nil && !r.Violation(row) {
+				return true
+			}
+			violation = row
+			return false
+		})
+	}
 	if err != nil || violation == nil {
 		return err
 	}
@@ -151,6 +158,46 @@ func (r *Rule) check(ctx *Ctx, p pendingRule) error {
 		what.Occasion = p.occasion
 	}
 	return r.Report(&what, violation)
+}
+
+// newViolation finds a violation that was not there before the change. Violations are told apart by what they show; of
+// several that show the same there must be more than before.
+func (r *Rule) newViolation(ctx *Ctx, plan *Plan, p pendingRule) (violation []types.Datum, err error) {
+	var suspects map[string]bool // what the changed rows may have let in; nil: anything
+	if r.InFull != nil {
+		suspects = map[string]bool{}
+		err := r.rows(ctx, plan, ctx.Txn, p.changes, func(row []types.Datum) bool {
+			suspects[rowIdentity(plan, row)] = true
+			return true
+		})
+		if err != nil || len(suspects) == 0 {
+			return nil, err
+		}
+		if plan, err = planOf(ctx, &r.compiledInFull, r.InFull); err != nil {
+			return nil, err
+		}
+	}
+	before := map[string]int{}
+	err = r.rows(ctx, plan, p.before, nil, func(row []types.Datum) bool {
+		if id := rowIdentity(plan, row); suspects == nil || suspects[id] {
+			before[id]++
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.rows(ctx, plan, ctx.Txn, nil, func(row []types.Datum) bool {
+		id := rowIdentity(plan, row)
+		if suspects != nil && !suspects[id] {
+			return true
+		}
+		if before[id]--; before[id] < 0 {
+			violation = row
+		}
+		return violation == nil
+	})
+	return violation, err
 }
 
 // rowIdentity tells rows of a plan apart.
@@ -248,6 +295,9 @@ func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, c Changes, verb string) {
 		occasion = verb + " of table \"" + c[0].Table.Name + "\""
 	}
 	for _, r := range rules {
+		if r.NewOnly && ctx.Deferred.defers(r) {
+			ctx.Deferred.begins(q.before)
+		}
 		p := pendingRule{rule: r, changes: c, before: q.before, occasion: occasion}
 		if !r.concerns(c) {
 			// It may be about rows that the rule waits to look at.

@@ -28,7 +28,8 @@ type operation struct {
 }
 
 // rules finds the rules that operations can violate, and says whether the changed rows are to be kept. Rules that may have
-// been deferred, or wait for an action to end, must hear of whatever happens to the rows that they are to be checked on.
+// been deferred, or wait for an action to end, must hear of whatever happens to the rows that they are to be checked on; those with
+// NewOnly also of changes that cannot violate them.
 func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err error) {
 	wait := p.o.action || len(ops) > 1 || p.q != nil && p.q.Writes && len(p.q.CTEs) > 0
 	for _, o := range ops {
@@ -41,7 +42,7 @@ func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err erro
 				continue
 			}
 			for _, e := range r.Events {
-				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || r.Keep && (r.Deferrable || wait)) {
+				if e.Table == o.table.OID && (e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) || (r.Keep || r.NewOnly) && (r.Deferrable || wait)) {
 					list = append(list, r)
 					keep = keep || r.Keep
 					break
@@ -236,7 +237,7 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 		delta := assertions.NewDelta(q)
 		in := map[catalog.OID]bool{} // tables of which changes are checked in full
 		for _, o := range delta.Occurrences() {
-			if o.Full != "" || full.NewOnly || checkInFull {
+			if o.Full != "" || checkInFull {
 				in[o.Table.OID] = true
 			}
 		}
@@ -253,7 +254,10 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 			for _, t := range o.With {
 				over.Events = append(over.Events, exec.RuleEvent{Table: t})
 			}
-			over.Compile = c.overChange(v, i)
+			over.Compile = c.overChange(v, i, over.NewOnly)
+			if over.NewOnly {
+				over.InFull = full.Compile
+			}
 			list = append(list, over)
 		}
 		if len(full.Events) > 0 {
@@ -263,14 +267,16 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 	return list, nil
 }
 
-// overChange compiles the check of changes by one occurrence in a violation query.
-func (c *ruleCompiler) overChange(v ast.Stmt, occurrence int) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+// overChange compiles the check of changes by one occurrence in a violation query, up to the first row or to the last.
+func (c *ruleCompiler) overChange(v ast.Stmt, occurrence int, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
 	driven := *c
 	driven.o.driven = true
 	return driven.compile(v, func(q *algebra.Query) {
 		assertions.Show(q)
 		assertions.NewDelta(q).Over(occurrence)
-		firstRow(q)
+		if !all {
+			firstRow(q)
+		}
 	})
 }
 
@@ -304,13 +310,50 @@ func FullChecks(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.R
 	return list, nil
 }
 
-// violated reports a violation of an assertion by a row of its query q.
-func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx *exec.Ctx, row []types.Datum) error {
-	detail := assertions.Show(q)
-	var ts []*types.Type
+// EachViolation calls f with each violation of an assertion in the state that x reads, as assertions.Detail.Text has it, and with what
+// makes the error of it, until f returns false. Where the condition speaks of no rows, the text is "the condition is false".
+func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text string, violated func() error) bool) error {
+	cond, err := assertions.Condition(a.Condition)
+	if err != nil {
+		return err
+	}
+	c := &ruleCompiler{o: o}
+	more := true
+	for _, v := range assertions.Violations(cond) {
+		q, err := c.bind(x, v)
+		if err != nil {
+			return err
+		}
+		shown := *q
+		report := c.violated(a, &shown)
+		detail, ts := assertions.Show(q), outputTypes(q)
+		r := &exec.Rule{Constraint: a.OID, Name: a.Name, NewOnly: true, Compile: c.inFull(v, true)}
+		err = r.Violations(x, func(row []types.Datum) bool {
+			text := detail.Text(texts(x, ts, row))
+			if text == "" {
+				text = "the condition is false"
+			}
+			more = f(text, func() error { return report(x, row) })
+			return more
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func outputTypes(q *algebra.Query) (ts []*types.Type) {
 	for _, o := range q.Output {
 		ts = append(ts, q.Column(o.ID).Typ)
 	}
+	return ts
+}
+
+// violated reports a violation of an assertion by a row of its query q.
+func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx *exec.Ctx, row []types.Datum) error {
+	detail := assertions.Show(q)
+	ts := outputTypes(q)
 	schema := ""
 	if n := c.o.Snapshot.SchemaByOID(a.Schema); n != nil {
 		schema = n.Name

@@ -152,13 +152,28 @@ func ActionName(action byte) string {
 	return "NO ACTION"
 }
 
-// AssertionDef is an assertion as CREATE ASSERTION takes it after the name.
-func AssertionDef(a *Assertion, pretty bool) string {
-	condition := a.Source
-	if condition == "" {
-		condition = a.Condition
+// PrintCondition is set by the layer that binds queries: the condition of an assertion, with names qualified as far as the search
+// path asks for.
+var PrintCondition func(ctx *funcs.Ctx, s *Snapshot, a *Assertion, searchPath []string, pretty bool) (string, error)
+
+// Condition is the condition of an assertion as SQL. Should it be impossible to print it, it is what the user wrote.
+func (s *Snapshot) Condition(ctx *funcs.Ctx, a *Assertion, pretty bool, searchPath []string) string {
+	if PrintCondition != nil {
+		if text, err := PrintCondition(ctx, s, a, searchPath, pretty); err == nil {
+			return text
+		}
 	}
-	def := "CHECK (" + expression(strings.TrimSpace(condition), pretty) + ")"
+	return strings.TrimSpace(a.Source)
+}
+
+// AssertionDDL is the CREATE ASSERTION of an assertion, its name qualified.
+func (s *Snapshot) AssertionDDL(ctx *funcs.Ctx, a *Assertion, pretty bool, searchPath []string) string {
+	return "CREATE ASSERTION " + s.qualify(a.Schema, a.Name, false) + " " + s.AssertionDef(ctx, a, pretty, searchPath)
+}
+
+// AssertionDef is an assertion as CREATE ASSERTION takes it after the name.
+func (s *Snapshot) AssertionDef(ctx *funcs.Ctx, a *Assertion, pretty bool, searchPath []string) string {
+	def := "CHECK (" + s.Condition(ctx, a, pretty, searchPath) + ")"
 	if a.Deferrable {
 		def += " DEFERRABLE"
 	}

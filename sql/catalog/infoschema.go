@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -209,9 +210,20 @@ func infoConstraintColumnUsage(v *VirtualContext, filter VirtualFilter, emit fun
 		}
 		return true
 	})
+	v.assertionUses(func(a *Assertion, rel *Table, columns []int16) bool {
+		for _, n := range columns {
+			if c := rel.Attribute(n); c != nil && !c.Dropped &&
+				!emit([]datum{db, text(s.schemaName(rel.Schema)), text(rel.Name), text(c.Name), db, text(s.schemaName(a.Schema)), text(a.Name)}) {
+				return false
+			}
+		}
+		return true
+	})
 	return nil
 }
 
+// infoConstraintTableUsage lists the tables that constraints are about; for an assertion, as the standard has it, all that it reads, views
+// included.
 func infoConstraintTableUsage(v *VirtualContext, _ VirtualFilter, emit func([]datum) bool) error {
 	s, db := v.Snapshot, text(v.database())
 	v.userTables(nil, 0, 0, func(t *Table, schema datum) bool {
@@ -229,7 +241,24 @@ func infoConstraintTableUsage(v *VirtualContext, _ VirtualFilter, emit func([]da
 		}
 		return true
 	})
+	v.assertionUses(func(a *Assertion, rel *Table, _ []int16) bool {
+		return emit([]datum{db, text(s.schemaName(rel.Schema)), text(rel.Name), db, text(s.schemaName(a.Schema)), text(a.Name)})
+	})
 	return nil
+}
+
+// assertionUses calls f for each relation that an assertion reads, by the assertion's name and the relation's OID, until f returns false.
+func (v *VirtualContext) assertionUses(f func(a *Assertion, rel *Table, columns []int16) bool) {
+	s := v.Snapshot
+	for _, a := range s.Assertions() {
+		for _, oid := range slices.Sorted(maps.Keys(a.DependsOn)) {
+			columns := slices.Clone(a.DependsOn[oid])
+			slices.Sort(columns)
+			if r := s.RelationByOID(oid); r != nil && !f(a, r, columns) {
+				return
+			}
+		}
+	}
 }
 
 func infoReferentialConstraints(v *VirtualContext, _ VirtualFilter, emit func([]datum) bool) error {
@@ -286,7 +315,7 @@ func infoCheckConstraints(v *VirtualContext, _ VirtualFilter, emit func([]datum)
 		}
 	}
 	for _, a := range s.Assertions() {
-		if !more || !put(text(s.schemaName(a.Schema)), a.Name, "("+a.Condition+")") {
+		if !more || !put(text(s.schemaName(a.Schema)), a.Name, "("+s.Condition(v.Ctx, a, false, v.path())+")") {
 			return nil
 		}
 	}

@@ -99,6 +99,28 @@ func (s *Snapshot) LookupAssertion(searchPath []string, schema, name string) (*A
 	return a, nil
 }
 
+// AssertionNamed finds an assertion by a text such as `rule` or `"Schema".rule`. Errors are those of LookupAssertion, 42602 for
+// a text that is no name, and 42601 and 0A000 for one with too many parts.
+func (s *Snapshot) AssertionNamed(text string, searchPath []string, database string) (*Assertion, error) {
+	parts, err := splitName(text)
+	if err != nil {
+		return nil, err
+	}
+	schema, name := "", parts[len(parts)-1]
+	if len(parts) > 3 {
+		return nil, errs.New(errs.SyntaxError, "improper qualified name (too many dotted names): %s", strings.Join(parts, "."))
+	}
+	if len(parts) > 1 {
+		schema = parts[len(parts)-2]
+	}
+	if len(parts) == 3 {
+		if err := CheckDatabase(database, parts[0], schema, name); err != nil {
+			return nil, err
+		}
+	}
+	return s.LookupAssertion(searchPath, schema, name)
+}
+
 // LookupType finds a type by a name as written, in PostgreSQL's internal spelling (int4, _text) or a user's;
 // row types included. Errors are 42704 and 3F000.
 func (s *Snapshot) LookupType(searchPath []string, schema, name string) (*types.Type, error) {

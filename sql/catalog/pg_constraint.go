@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"holdfast/sql/funcs"
@@ -112,10 +113,20 @@ func (s *Snapshot) equalities(t *Table, k *Constraint) []datum {
 	return []datum{array(types.Oid, out[0], oid), array(types.Oid, out[1], oid), array(types.Oid, out[2], oid)}
 }
 
+// storedCondition is the expression in the query as which an assertion keeps its condition, all names qualified.
+func storedCondition(a *Assertion) string {
+	e, selected := strings.CutPrefix(strings.TrimSpace(a.Condition), "SELECT ")
+	e, named := strings.CutSuffix(e, " AS holds")
+	if !selected || !named {
+		return a.Condition
+	}
+	return e
+}
+
 func assertionRow(a *Assertion) []datum {
 	return []datum{oid(a.OID), text(a.Name), oid(a.Schema), char('c'), boolean(a.Deferrable), boolean(a.InitiallyDeferred), boolean(!a.NotValid),
 		oid(0), oid(0), oid(0), oid(0), oid(0), char(' '), char(' '), char(' '), boolean(true), integer(0), boolean(true), null, null, null, null, null,
-		null, null, text(a.Condition)}
+		null, null, text(storedCondition(a))}
 }
 
 // dependency is a row of pg_depend.

@@ -13,6 +13,7 @@ func init() {
 	registerFunc("format_type", formatType, 1081)
 	registerFunc("pg_get_expr", getExpr, 1716, 2509)
 	registerFunc("pg_get_constraintdef", getConstraintdef, 1387, 2508)
+	registerAssertiondef()
 	registerFunc("pg_get_indexdef", getIndexdef, 1643, 2507)
 	registerFunc("pg_get_viewdef", getViewdef, 1640, 1641, 2505, 2506, 3159)
 	registerFunc("pg_get_ruledef", getRuledef, 1573, 2504)
@@ -71,9 +72,34 @@ func getConstraintdef(c *call) (datum, error) {
 		return text(c.s.ConstraintDef(k.table, k.constraint, c.flag(1), c.path())), nil
 	}
 	if a := c.s.assertions[c.oid(0)]; a != nil {
-		return text(AssertionDef(a, c.flag(1))), nil
+		return text(c.s.AssertionDef(c.ctx, a, c.flag(1), c.path())), nil
 	}
 	return null, nil
+}
+
+// registerAssertiondef registers pg_get_assertiondef, by OID and by name, with and without pretty: CREATE ASSERTION as one that exists
+// would be made again. Whether it is DISABLED is no part of that statement.
+func registerAssertiondef() {
+	of := func(find func(c *call) (*Assertion, error)) funcs.Kernel {
+		return systemFunc(func(c *call) (datum, error) {
+			a, err := find(c)
+			if err != nil || a == nil {
+				return null, err
+			}
+			return text(c.s.AssertionDDL(c.ctx, a, c.flag(1), c.path())), nil
+		}).kernel()
+	}
+	byOID := of(func(c *call) (*Assertion, error) { return c.s.assertions[c.oid(0)], nil })
+	byName := of(func(c *call) (*Assertion, error) {
+		return c.s.AssertionNamed(c.text(0), c.path(), c.ctx.Session.Database())
+	})
+	for i, kernel := range []funcs.Kernel{byOID, byName} {
+		for j := range 2 {
+			args := []*types.Type{[]*types.Type{types.Oid, types.Text}[i], types.Bool}[:j+1]
+			funcs.Register(&funcs.Func{OID: OID(13971 + 2*i + j), Name: "pg_get_assertiondef", Args: args, Result: types.Text, Kind: 'f', Strict: true,
+				Volatility: 's', Source: "pg_get_assertiondef", Kernel: kernel})
+		}
+	}
 }
 
 func getIndexdef(c *call) (datum, error) {
