@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"holdfast/kv"
 	"holdfast/planner/bind"
 	"holdfast/planner/copyio"
 	"holdfast/sql/algebra"
@@ -349,6 +350,7 @@ func (s *Session) copyFrom(ctx context.Context, p *prepared, st *ast.Copy, o cop
 		if err == nil {
 			affected := run.Affected()
 			run.Close()
+			data.ended = true
 			return out.CommandComplete(tagged("COPY", affected))
 		}
 		run.Close()
@@ -358,6 +360,9 @@ func (s *Session) copyFrom(ctx context.Context, p *prepared, st *ast.Copy, o cop
 			return errCopyLost
 		}
 		return err
+	}
+	if !errors.Is(err, kv.ErrDeadlock) {
+		data.ended = true
 	}
 	return source.where(err)
 }
@@ -546,6 +551,10 @@ type copyKeeper struct {
 	from io.Reader
 	kept []byte
 	lost bool // there was more than is kept
+	// The statement has ended, and what the client sends is no longer for it. It is the end of the data that
+	// it has read up to, nil if it has not.
+	ended bool
+	end   error
 }
 
 // start returns the data from its beginning.
@@ -556,7 +565,14 @@ func (k *copyKeeper) start() io.Reader {
 type keepingReader struct{ k *copyKeeper }
 
 func (r keepingReader) Read(p []byte) (int, error) {
+	if r.k.ended {
+		if r.k.end == nil {
+			return 0, errCopyOver
+		}
+		return 0, r.k.end
+	}
 	n, err := r.k.from.Read(p)
+	r.k.end = err
 	if !r.k.lost {
 		if len(r.k.kept)+n > copyKeepBytes {
 			r.k.lost, r.k.kept = true, nil

@@ -185,7 +185,7 @@ func (c *portal) sendHeld(rows []int64, formats []int16, out Output) error {
 func (s *Session) closeCursor(name string) {
 	c := s.portals[name]
 	if c.tx == s.tx || c.cursor == nil || !c.cursor.hold {
-		s.ClosePortal(name)
+		s.closePortal(name)
 		return
 	}
 	delete(s.portals, name)

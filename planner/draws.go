@@ -14,17 +14,26 @@ type draws struct {
 }
 
 type draw struct {
-	source types.OID // a sequence, or one of the sources below
+	source drawSource
 	value  [2]uint64
 }
 
-// drawUUID is the source of gen_random_uuid(), an OID that no sequence has.
-const drawUUID types.OID = 0
+// drawSource is where a value comes from: a sequence, or drawUUID. setval() draws nothing, but is not to be done again
+// either: others may have gone on from there.
+type drawSource struct {
+	sequence types.OID
+	set      bool
+	to       int64
+	called   bool
+}
+
+// drawUUID is the source of gen_random_uuid(), with an OID that no sequence has.
+var drawUUID drawSource
 
 const maxDraws = 64 << 10
 
 // take returns the next value of a source: the one an earlier run has got, or one that make makes.
-func (d *draws) take(source types.OID, make func() ([2]uint64, error)) ([2]uint64, error) {
+func (d *draws) take(source drawSource, make func() ([2]uint64, error)) ([2]uint64, error) {
 	if d.next < len(d.list) {
 		if got := d.list[d.next]; got.source == source {
 			d.next++

@@ -69,7 +69,7 @@ type Output interface {
 	Reset(mark int64) bool
 	// Truncate takes back those answers since the mark that have not been sent.
 	Truncate(mark int64)
-	// Silent is an Output beside this one that sends nothing and makes the same digests.
+	// Silent is an Output beside this one that sends nothing and makes the same digests. Its CopyIn is ErrSilent.
 	Silent() Output
 	// Between is a copy of the answers between two marks, nil if some have been sent; Append sends it again.
 	Between(from, to int64) []byte

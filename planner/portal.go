@@ -44,7 +44,7 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 		if name != "" {
 			return errs.New(errs.DuplicateCursor, `cursor "%s" already exists`, name)
 		}
-		s.ClosePortal(name)
+		s.closePortal(name)
 	}
 	if p.plan != nil && !s.plannedForNext(p) {
 		if _, err := s.planned(context.Background(), p); err != nil {
@@ -134,8 +134,23 @@ func (s *Session) DescribePortal(name string) ([]ResultColumn, []int16, error) {
 	return p.stmt.columns, p.formats, nil
 }
 
-// ClosePortal forgets a portal; there need not be one.
-func (s *Session) ClosePortal(name string) {
+// ClosePortal forgets a portal as the client asks for it; there need not be one. For a cursor of DECLARE, which a
+// transaction that is run again declares again, it is a step of the transaction.
+func (s *Session) ClosePortal(name string, out Output) {
+	if p := s.portals[name]; p == nil || p.cursor == nil || !p.cursor.declared || s.tx == nil {
+		s.closePortal(name)
+		return
+	}
+	_ = s.control(out, func() error {
+		if s.portals[name] != nil {
+			s.closeCursor(name)
+		}
+		return nil
+	})
+}
+
+// closePortal forgets a portal; there need not be one.
+func (s *Session) closePortal(name string) {
 	if p := s.portals[name]; p != nil {
 		p.close()
 		delete(s.portals, name)
@@ -236,7 +251,7 @@ func (s *Session) fail() error {
 func (s *Session) endPortals(t *transaction, committed bool) {
 	for name, p := range s.portals {
 		if p.cursor == nil || !p.cursor.hold || p.tx == t && !committed {
-			s.ClosePortal(name)
+			s.closePortal(name)
 		} else {
 			p.tx = nil
 		}

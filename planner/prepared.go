@@ -76,6 +76,7 @@ func (s *Session) Parse(name, text string, paramOIDs []uint32) error {
 		delete(s.statements, "")
 	}
 	s.statements[name] = p
+	s.noteParsed(name, p)
 	return nil
 }
 
@@ -189,7 +190,10 @@ func (s *Session) statement(name string) (*prepared, error) {
 }
 
 // CloseStatement forgets a prepared statement; there need not be one.
-func (s *Session) CloseStatement(name string) { delete(s.statements, name) }
+func (s *Session) CloseStatement(name string) {
+	delete(s.statements, name)
+	s.noteParsed(name, nil)
+}
 
 // checkFailed refuses statements in a failed transaction, but those that end it.
 func (s *Session) checkFailed(stmt ast.Stmt) error {

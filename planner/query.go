@@ -19,7 +19,7 @@ import (
 func (s *Session) Query(ctx context.Context, text string, out Output) error {
 	s.out = out
 	s.CloseStatement("")
-	s.ClosePortal("")
+	s.closePortal("")
 	ctx, done := s.running(ctx, text)
 	defer done()
 	err := s.query(ctx, text, out)
@@ -44,9 +44,6 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 			return err
 		}
 	}
-	if len(parsed.Statements) > 1 {
-		out.Hold() // they may have to be run again together
-	}
 	said := text // with its literals
 	for i, st := range parsed.Statements {
 		p := &prepared{text: st.Text, whole: text, stmt: st.Stmt, source: &parsed, index: i, simple: true, sql: st.NumParams > 0}
@@ -59,6 +56,7 @@ func (s *Session) query(ctx context.Context, text string, out Output) error {
 			return err
 		}
 		if len(parsed.Statements) > 1 {
+			out.Hold() // they may have to be run again together; a COMMIT among them has let go
 			s.statementTime = microseconds(time.Now())
 		}
 		if t, ok := p.stmt.(*ast.Transaction); ok {
@@ -269,7 +267,9 @@ func (s *Session) transactionStatement(ctx context.Context, t *ast.Transaction, 
 			return out.CommandComplete(tag)
 		}
 		if err := s.beginBlock(ctx, t.Modes, out); err != nil {
-			s.tx.failed = true
+			if s.tx != nil { // a statement before BEGIN that has failed when it was run again is the end of it
+				s.tx.failed = true
+			}
 			return err
 		}
 		return out.CommandComplete(tag)

@@ -26,8 +26,12 @@ import (
 // copyKeepBytes. Statements that show what no snapshot fixes, such as clock_timestamp() or pg_stat_activity,
 // are mostly answered differently. A transaction of more than replayBytes is not kept.
 //
-// The locks stay held meanwhile, and a transaction that has lost guardAfter times is guarded (kv.Txn.Restart):
-// it gets through.
+// What messages of the protocol do to portals and prepared statements are no steps, but for closing a cursor of
+// DECLARE: a portal that was closed is there for the run that nobody sees (forgotten), and prepared statements are
+// brought to their last state at its end (transaction.parsed).
+//
+// The locks stay held meanwhile, and a transaction that has lost guardAfter times is guarded (kv.Txn.Restart), at
+// COMMIT up to its end: it gets through.
 
 const (
 	replayBytes = 64 << 20 // of the statements of a transaction and their parameters
@@ -49,6 +53,12 @@ type unrepeatable struct{ why string }
 func (e *unrepeatable) Error() string { return "the statement cannot be run again: " + e.why }
 
 var errCopyLost = &unrepeatable{fmt.Sprintf("more than %d MB of COPY data came in", copyKeepBytes>>20)}
+
+// errCopyOver is the error of a COPY that would read more than it did before it failed: the client has ended with it.
+var errCopyOver = &unrepeatable{"a COPY would read more of its data now"}
+
+// ErrSilent is what CopyIn of a silent Output fails with: the client does not know of the COPY.
+var ErrSilent error = &unrepeatable{"a COPY would ask for data now"}
 
 // errBlind is the cause of a rerun that is no conflict: a transaction that had begun without a footprint has to
 // have one.
@@ -174,6 +184,7 @@ func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
 	}
 	s.replayed = s.statementText()
 	defer func() { s.showStatement(s.replayed) }()
+	forgotten := s.forgotten(steps)
 	statement := len(steps) > 0 && steps[len(steps)-1].unfinished
 	for {
 		if again.cause != errBlind {
@@ -182,17 +193,19 @@ func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
 		if live < len(steps) && !out.Reset(steps[live].from) {
 			return s.lose(s.cannotReplay(again, "too much of its answers has been sent"))
 		}
-		if err := s.restart(ctx, again); err != nil {
+		if err := s.restart(ctx, again, forgotten); err != nil {
 			return s.lose(err)
 		}
 		out.Hold()
 		err := s.replaySteps(ctx, out, steps, live, again)
 		var more *rerun
 		if !errors.As(err, &more) {
-			if s.tx != nil && s.tx.kv != nil {
+			// The client may now take its time; a COMMIT keeps what it has read from change until it is through.
+			if s.tx != nil && s.tx.kv != nil && (statement || err != nil) {
 				s.tx.kv.Unguard()
 			}
-			s.closeForgotten(steps)
+			s.closeForgotten(forgotten)
+			s.keepParsed()
 			if err == nil && statement && s.tx.explicit {
 				return s.settle(ctx)
 			}
@@ -205,16 +218,24 @@ func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
 	}
 }
 
-// restart takes the session and its transaction back to where the transaction began.
-func (s *Session) restart(ctx context.Context, again *rerun) error {
+// restart takes the session and its transaction back to where the transaction began. The forgotten portals are
+// there again.
+func (s *Session) restart(ctx context.Context, again *rerun, forgotten []*portal) error {
 	old := s.tx
+	for _, p := range forgotten {
+		p.restart(nil)
+		p.cursor, p.held = nil, nil
+		if p.name != "" && s.portals[p.name] == nil { // FETCH may ask for it
+			s.portals[p.name] = p
+		}
+	}
 	for _, p := range s.portals {
 		switch {
 		case p.tx != old:
 		case p.cursor == nil:
 			p.restart(nil)
 		case p.cursor.declared:
-			s.ClosePortal(p.name) // to be declared again
+			s.closePortal(p.name) // to be declared again
 		default:
 			p.restart(nil)
 			p.cursor, p.held = nil, nil
@@ -226,7 +247,7 @@ func (s *Session) restart(ctx context.Context, again *rerun) error {
 	s.settings.end(false)
 	s.pcg = old.random
 	t := &transaction{block: old.explicit || old.block, time: old.time, readOnly: s.settings.readOnly, random: old.random, draws: old.draws, reruns: old.reruns + 1, waiting: true}
-	t.draws.next = 0
+	t.draws.next, t.parsed = 0, old.parsed
 	if old.restarted != nil {
 		old.kv = old.restarted
 	}
@@ -251,7 +272,7 @@ func (s *Session) restart(ctx context.Context, again *rerun) error {
 func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, live int, again *rerun) error {
 	now := s.statementTime
 	s.replaying = true
-	defer func() { s.statementTime, s.out, s.replaying = now, out, false }()
+	defer func() { s.statementTime, s.out, s.replaying, s.repeating = now, out, false, false }()
 	for i, st := range steps {
 		t := s.tx
 		if st.control != nil {
@@ -268,7 +289,7 @@ func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, liv
 			t.keep(st)
 			continue
 		}
-		s.statementTime = st.time
+		s.statementTime, s.repeating = st.time, !st.unfinished
 		if i < live && !st.unfinished {
 			same, err := s.runSilently(ctx, out, &st, again)
 			if err != nil {
@@ -304,6 +325,12 @@ func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, liv
 		}
 		t.keep(st)
 		if err != nil {
+			s.replaying = false
+			if s.tx == t {
+				if e := s.settle(ctx); e != nil { // the state it rests on must not be lost any more
+					err = e
+				}
+			}
 			if !t.explicit {
 				s.abandon()
 			}
@@ -315,6 +342,13 @@ func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, liv
 
 // runSilently runs a step whose answer the client has, and reports whether it is still the same.
 func (s *Session) runSilently(ctx context.Context, out Output, st *step, again *rerun) (same bool, err error) {
+	if errs.CodeOf(st.failure) == errs.QueryCanceled && *st.data == nil {
+		// It was not the database that gave this answer, and without the client's cancel it might take for ever.
+		if st.digest.Bytes > 0 {
+			return false, s.lose(s.cannotReplay(again, "a statement was canceled in the middle of its answer: "+excerpt(st.text)))
+		}
+		return true, nil
+	}
 	silent := out.Silent()
 	s.out = silent
 	silent.BeginAnswer()
@@ -342,11 +376,58 @@ func sameError(a, b error) bool {
 	return errs.As(a).Same(errs.As(b))
 }
 
-// closeForgotten closes the portals that steps have opened again although the client has closed them meanwhile.
-func (s *Session) closeForgotten(steps []step) {
+// forgotten are the portals of steps that the client has closed, or a ROLLBACK TO.
+func (s *Session) forgotten(steps []step) (out []*portal) {
 	for i := range steps {
 		if p := steps[i].portal; p != nil && s.portals[p.name] != p {
-			p.close()
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// closeForgotten closes them again.
+func (s *Session) closeForgotten(forgotten []*portal) {
+	for _, p := range forgotten {
+		p.close()
+		if s.portals[p.name] == p {
+			delete(s.portals, p.name)
+		}
+	}
+}
+
+// noteParsed notes a statement that a message has made, or closed: q is nil. Such messages are no steps.
+func (s *Session) noteParsed(name string, q *prepared) {
+	if s.tx == nil || name == "" {
+		return
+	}
+	if s.tx.parsed == nil {
+		s.tx.parsed = map[string]*prepared{}
+	}
+	s.tx.parsed[name] = q
+}
+
+// notePrepared notes that PREPARE or DEALLOCATE, which are steps, have the last word on a statement, or all if name is "".
+func (s *Session) notePrepared(name string) {
+	switch {
+	case s.replaying:
+	case name == "":
+		s.tx.parsed = nil
+	default:
+		delete(s.tx.parsed, name)
+	}
+}
+
+// keepParsed brings the statements of messages into the state they were in before the transaction was run again.
+func (s *Session) keepParsed() {
+	if s.tx == nil {
+		return
+	}
+	for name, q := range s.tx.parsed {
+		if q == nil {
+			delete(s.statements, name)
+		} else {
+			s.statements[name] = q
 		}
 	}
 }

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ type Session struct {
 	portalCount   int64 // portals made so far
 	tx            *transaction
 	replaying     bool              // the transaction is being run again
+	repeating     bool              // and its present statement had come to its end before
 	replayed      string            // because of this statement
 	copyData      **copyKeeper      // where the data of the COPY FROM being run is kept
 	namesOf       *catalog.Snapshot // whose objects settings.env finds by name
@@ -133,7 +135,7 @@ func (s *Session) Close() {
 	defer s.engine.unregister(s)
 	s.abandon()
 	for name := range s.portals {
-		s.ClosePortal(name)
+		s.closePortal(name)
 	}
 }
 
@@ -354,7 +356,7 @@ func (s functionSession) Draw(make func() ([2]uint64, error)) ([2]uint64, error)
 	}
 	return s.tx.draws.take(drawUUID, make)
 }
-func (s functionSession) Repeating() bool { return s.replaying }
+func (s functionSession) Repeating() bool { return s.repeating }
 
 func (s functionSession) NextVal(seq types.OID) (int64, error) {
 	t, err := s.sequenceTable(seq)
@@ -364,15 +366,25 @@ func (s functionSession) NextVal(seq types.OID) (int64, error) {
 	if s.tx.readOnly {
 		return 0, errs.New(errs.ReadOnlySQLTransaction, "cannot execute nextval() in a read-only transaction")
 	}
-	drawn, err := s.tx.draws.take(seq, func() ([2]uint64, error) {
+	drawn, err := s.tx.draws.take(drawSource{sequence: seq}, func() ([2]uint64, error) {
 		v, err := s.engine.sequences.NextVal(context.Background(), t)
 		return [2]uint64{uint64(v)}, err
 	})
 	v := int64(drawn[0])
 	if err == nil {
+		s.keepSequences()
 		s.sequence[seq], s.Session.lastSeq = v, seq
 	}
 	return v, err
+}
+
+// keepSequences is called before currval() or lastval() change, which are as before if the transaction is run again.
+func (s *Session) keepSequences() {
+	if t := s.tx; t != nil && !t.sequencesKept {
+		values, last := maps.Clone(s.sequence), s.lastSeq
+		t.sequencesKept = true
+		t.undoSession = append(t.undoSession, func() { s.sequence, s.lastSeq = values, last })
+	}
 }
 
 func (s functionSession) CurrVal(seq types.OID) (int64, error) {
@@ -403,10 +415,14 @@ func (s functionSession) SetVal(seq types.OID, value int64, called bool) error {
 	if s.tx.readOnly {
 		return errs.New(errs.ReadOnlySQLTransaction, "cannot execute setval() in a read-only transaction")
 	}
-	if err := s.engine.sequences.SetVal(context.Background(), t, value, called); err != nil {
+	_, err = s.tx.draws.take(drawSource{seq, true, value, called}, func() ([2]uint64, error) {
+		return [2]uint64{}, s.engine.sequences.SetVal(context.Background(), t, value, called)
+	})
+	if err != nil {
 		return err
 	}
 	if called {
+		s.keepSequences()
 		s.sequence[seq] = value
 	}
 	return nil

@@ -45,8 +45,10 @@ type transaction struct {
 	afterEnd    []func()
 	// undoSession takes back what statements did to the session and no rollback undoes, such as PREPARE: in
 	// reverse order, when the transaction is run again.
-	undoSession []func()
-	deferred    exec.Deferred // rules to be checked at the end
+	undoSession   []func()
+	parsed        map[string]*prepared // by messages of the protocol, nil if closed: kept when it is run again
+	sequencesKept bool                 // and currval() of all sequences is among it
+	deferred      exec.Deferred        // rules to be checked at the end
 }
 
 // savepoint is a point to go back to.
@@ -429,7 +431,7 @@ func (s *Session) rollbackTo(name string) error {
 	t.deferred.RollbackTo(p.deferred)
 	for name, c := range s.portals {
 		if c.number > p.portals {
-			s.ClosePortal(name)
+			s.closePortal(name)
 		}
 	}
 	t.failed = false

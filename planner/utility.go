@@ -69,6 +69,7 @@ func (s *Session) utility(ctx context.Context, p *prepared, params []types.Datum
 	case *ast.Deallocate:
 		before := maps.Clone(s.statements)
 		s.tx.undoSession = append(s.tx.undoSession, func() { s.statements = before })
+		s.notePrepared(st.Name)
 		if st.Name == "" {
 			for name, q := range s.statements {
 				if name != "" || q.sql {
@@ -427,7 +428,7 @@ func (s *Session) discard(st *ast.Discard, out Output) error {
 		}
 		for name := range s.portals {
 			if s.portals[name].cursor != nil {
-				s.ClosePortal(name)
+				s.closePortal(name)
 			}
 		}
 		s.settings.resetAll()
@@ -442,6 +443,7 @@ func (s *Session) discard(st *ast.Discard, out Output) error {
 		}
 		return out.CommandComplete("DISCARD PLANS")
 	case "sequences":
+		s.keepSequences()
 		s.sequence, s.lastSeq = map[catalog.OID]int64{}, 0
 		return out.CommandComplete("DISCARD SEQUENCES")
 	}
@@ -470,6 +472,7 @@ func (s *Session) prepareStatement(ctx context.Context, p *prepared, st *ast.Pre
 	}
 	s.statements[st.Name] = q
 	s.tx.undoSession = append(s.tx.undoSession, func() { delete(s.statements, st.Name) })
+	s.notePrepared(st.Name)
 	return out.CommandComplete("PREPARE")
 }
 

@@ -485,7 +485,7 @@ func (c *conn) close(m *pgproto3.Close) error {
 	case 'S':
 		c.session.CloseStatement(m.Name)
 	case 'P':
-		c.session.ClosePortal(m.Name)
+		c.session.ClosePortal(m.Name, c.out)
 	default:
 		return fatal(errs.New(errs.ProtocolViolation, "invalid CLOSE message subtype %d", m.ObjectType))
 	}

@@ -348,7 +348,7 @@ func (o *output) Truncate(mark int64) {
 }
 
 func (o *output) Silent() planner.Output {
-	s := &output{env: o.env}
+	s := &output{env: o.env, copyIn: func(context.Context, bool, int) (io.Reader, error) { return nil, planner.ErrSilent }}
 	s.digest.SetSeed(o.digest.Seed())
 	return s
 }

@@ -205,6 +205,7 @@ type output struct {
 	sent   int64 // events of messages before
 	from   int64 // where the present answer begins
 	kept   [][]event
+	silent bool
 }
 
 type event struct {
@@ -278,6 +279,9 @@ func (o *output) EmptyQuery() error                        { return nil }
 func (o *output) Notice(n *errs.Error) error               { return o.add(event{notice: n}) }
 func (o *output) ParameterStatus(name, value string) error { return nil }
 func (o *output) CopyIn(context.Context, bool, int) (io.Reader, error) {
+	if o.silent {
+		return nil, planner.ErrSilent
+	}
 	return strings.NewReader(o.client.CopyData), nil
 }
 func (o *output) CopyOut(bool, int) error { return nil }
@@ -301,7 +305,7 @@ func (o *output) EndAnswer() (planner.Digest, bool) {
 	return planner.Digest{Bytes: o.Mark() - o.from, Hash: h.Sum64()}, true
 }
 
-func (o *output) Silent() planner.Output { return &output{client: o.client} }
+func (o *output) Silent() planner.Output { return &output{client: o.client, silent: true} }
 
 func (o *output) Reset(mark int64) bool {
 	o.Truncate(mark)
