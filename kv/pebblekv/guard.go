@@ -43,10 +43,8 @@ func (g *guards) guard(t *txn) {
 	t.mu.Lock()
 	reads := t.reads.Intervals()
 	t.mu.Unlock()
-	if t.ownReads { // of writes that were prepared for a commit; others are left out
-		for _, w := range t.bulk {
-			reads = append(reads, conflict.Interval{Start: w.Start, End: w.End, Columns: kv.Existence})
-		}
+	if t.ownReads {
+		reads = append(reads, t.ownIntervals()...)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -56,6 +54,24 @@ func (g *guards) guard(t *txn) {
 		g.active.Add(1)
 	}
 	t.guard.reads = conflict.Coarse(append(t.guard.reads, reads...), conflict.DefaultReads)
+}
+
+// ownIntervals are the reads of own writes that the footprint has left out. Of a transaction with files they are known only
+// if they were prepared for a commit.
+func (t *txn) ownIntervals() (reads []conflict.Interval) {
+	for _, w := range t.bulk {
+		reads = append(reads, conflict.Interval{Start: w.Start, End: w.End, Columns: kv.Existence})
+	}
+	if writes := t.writes.Current(); writes != nil && t.bulk == nil {
+		writes.Scan(func(w buffer.Write) bool {
+			if w.Columns.Meets(kv.Existence) {
+				end := conflict.PointEnd(w.Key)
+				reads = append(reads, conflict.Interval{Start: end[:len(w.Key)], End: end, Columns: kv.Existence})
+			}
+			return true
+		})
+	}
+	return reads
 }
 
 // unguard ends the guard of t, if it has one.
