@@ -391,6 +391,17 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
+// TestSimulationFound runs schedules that have failed once.
+func TestSimulationFound(t *testing.T) {
+	for _, seed := range []uint64{
+		13572189320443174356, // a guard without the reads of own writes
+	} {
+		if err := simulateSeed(seed, fault.Set{}, soundDisk, nil, map[string]int{}); err != nil {
+			t.Error(explain(seed, err))
+		}
+	}
+}
+
 // simFixed is the number of schedules that are the same in each run.
 const simFixed = 500
 
