@@ -3,7 +3,8 @@
 // Correctness rests on one mechanism, optimistic validation at commit. A transaction reads one snapshot and
 // records a footprint: every key and every key range it really consumed, absences included, each with the
 // columns it depended on. Commit succeeds only if nothing in the footprint was written after the snapshot.
-// Locks add nothing to correctness; they let writers of one row queue instead of collide.
+// Locks add nothing to that; they let writers of one row queue instead of collide, and a writer that holds one may put
+// back columns of the row that are not in its footprint.
 //
 // The interface is narrow on purpose (read version, conflict ranges, atomic commit), so that other ordered
 // transactional stores fit behind it. Every implementation must pass the suite in kv/conformance.

@@ -244,28 +244,23 @@ func (s *Session) noteCommit() {
 
 // CancelBackend implements funcs.Backends.
 func (s functionSession) CancelBackend(pid int32) (bool, error) {
-	cause := errs.New(errs.QueryCanceled, "canceling statement due to user request")
-	switch other := s.engine.session(uint32(pid)); other {
-	case nil:
-		return s.noSuchBackend(pid)
-	case s.Session:
-		return false, cause
-	default:
-		other.interrupt(cause)
-		return true, nil
-	}
+	return s.signal(pid, errs.New(errs.QueryCanceled, "canceling statement due to user request"), (*Session).interrupt)
 }
 
 // TerminateBackend implements funcs.Backends.
 func (s functionSession) TerminateBackend(pid int32) (bool, error) {
-	cause := &errs.Error{Severity: "FATAL", Code: errs.AdminShutdown, Message: "terminating connection due to administrator command"}
+	return s.signal(pid, &errs.Error{Severity: "FATAL", Code: errs.AdminShutdown, Message: "terminating connection due to administrator command"}, (*Session).Terminate)
+}
+
+// signal sends a cause to another session, or returns it if the session is the present one.
+func (s functionSession) signal(pid int32, cause *errs.Error, send func(*Session, *errs.Error)) (bool, error) {
 	switch other := s.engine.session(uint32(pid)); other {
 	case nil:
 		return s.noSuchBackend(pid)
 	case s.Session:
 		return false, cause
 	default:
-		other.Terminate(cause)
+		send(other, cause)
 		return true, nil
 	}
 }

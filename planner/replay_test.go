@@ -138,8 +138,7 @@ func TestReplayInOneMessage(t *testing.T) {
 		}
 		done <- err
 	}()
-	waitFor(t, db, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT a FROM%'", "1")
-	time.Sleep(10 * time.Millisecond)
+	waitFor(t, db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", "1")
 	y.Must("UPDATE t SET a = 50 WHERE id = 1; COMMIT")
 	if err := <-done; err != nil {
 		t.Error(err)
