@@ -120,6 +120,9 @@ type Txn interface {
 	// iterators have passed over counts as read; they go on in the new snapshot. A read-only transaction has
 	// no footprint to go by: ErrReadOnly.
 	Refresh(ctx context.Context) error
+	// Outdated reports whether something in the footprint has changed since the snapshot, so that Refresh would fail. It
+	// is for results that are worth finding again on a newer state, such as a refusal.
+	Outdated() bool
 
 	// WaitDurable returns when the snapshot's state is durable. No answer may leave the server before.
 	WaitDurable(ctx context.Context) error

@@ -2,9 +2,7 @@ package planner
 
 import (
 	"context"
-	"errors"
 
-	"holdfast/kv"
 	"holdfast/planner/exec"
 	"holdfast/planner/optimize"
 	"holdfast/sql/ast"
@@ -87,18 +85,18 @@ func (s *Session) presentRule(ctx context.Context) exec.PresentRule {
 }
 
 // checkDeferred checks at COMMIT what was deferred. A row that the checks lock may be newer than the
-// snapshot; they then start over on the newest state.
+// snapshot, and what they find violated may not be so any more; they then start over on the newest state.
 func (s *Session) checkDeferred(ctx context.Context) error {
 	t := s.tx
 	if t.deferred.Empty() {
 		return nil
 	}
-	for {
+	for s.reconsidered = 0; ; {
 		mark := t.kv.Savepoint()
 		x := s.execContext(ctx, nil)
 		x.Occasion = "COMMIT"
-		err := t.deferred.Check(x, s.presentRule(ctx))
-		if !errors.Is(err, kv.ErrStale) {
+		err := s.reconsider(t.deferred.Check(x, s.presentRule(ctx)))
+		if !isStale(err) {
 			return err
 		}
 		t.kv.Retract(mark)

@@ -355,7 +355,7 @@ func (s *Session) copyFrom(ctx context.Context, p *prepared, st *ast.Copy, o cop
 		}
 		run.Close()
 	}
-	if isStale(err) || isConflict(err) {
+	if err = s.reconsider(err); isStale(err) || isConflict(err) {
 		if data.lost {
 			return errCopyLost
 		}

@@ -271,8 +271,9 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 		if p.done {
 			return errs.New(errs.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, p.name)
 		}
-		p.done = true
-		return s.utility(ctx, st, p.params, p.formats, out)
+		err := s.reconsider(s.utility(ctx, st, p.params, p.formats, out))
+		p.done = !isStale(err)
+		return err
 	}
 	if p.failed {
 		return errs.New(errs.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, p.name)
@@ -301,7 +302,7 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 	if err == nil && more {
 		err = p.run.Settle()
 	}
-	if err != nil {
+	if err = s.reconsider(err); err != nil {
 		p.run.Close()
 		p.run, p.done = nil, !isStale(err)
 		p.failed = p.done

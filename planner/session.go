@@ -40,6 +40,7 @@ type Session struct {
 	replaying     bool              // the transaction is being run again
 	repeating     bool              // and its present statement had come to its end before
 	replayed      string            // because of this statement
+	reconsidered  int               // violations of constraints for which the present statement has started over
 	copyData      **copyKeeper      // where the data of the COPY FROM being run is kept
 	namesOf       *catalog.Snapshot // whose objects settings.env finds by name
 	statementTime int64

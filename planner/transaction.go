@@ -178,11 +178,15 @@ func (s *Session) WaitDurable() error {
 }
 
 // runStep runs one statement in the session's transaction, starting it over on the newest state as often as
-// it meets a locked row that is newer than its snapshot. A statement that fails leaves no writes. It returns a
+// it meets a locked row that is newer than its snapshot, and a few times if it violates a constraint. A statement that fails leaves no writes. It returns a
 // *rerun if the transaction has to be run again as a whole.
 func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.Context, out Output) error) error {
 	t := s.tx
 	from := out.Mark()
+	s.reconsidered = 0
+	if t.kv == nil {
+		s.reconsidered = maxReconsidered // its snapshot is of now
+	}
 	for {
 		var mark kv.Mark
 		began := t.kv != nil
@@ -221,7 +225,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		t.snapshot, t.changedSchema = snapshot, changed
 		t.afterCommit = t.afterCommit[:commits]
 		t.deferred.RollbackTo(deferred)
-		if !errors.Is(err, kv.ErrStale) {
+		if err = s.reconsider(err); !isStale(err) {
 			t.kv.RollbackTo(mark)
 			if e := s.settle(ctx); e != nil {
 				return e

@@ -479,7 +479,11 @@ func (c *comparison) commit(o op, d *duel) string {
 }
 
 func (c *comparison) refresh(o op, d *duel) string {
+	outdated := d.tested.txn.Outdated()
 	err := d.tested.txn.Refresh(c.ctx)
+	if outdated != errors.Is(err, kv.ErrConflict) {
+		return fmt.Sprintf("Outdated says %v, then Refresh: %v", outdated, err)
+	}
 	c.note(o, errorKind(err))
 	want := d.reference.txn.Refresh(c.ctx)
 	if errors.Is(err, kv.ErrConflict) && (want == nil && c.Coarse || errors.Is(want, kv.ErrConflict)) {

@@ -60,7 +60,15 @@ func refreshFails(e *env) {
 		if write {
 			x.set("b", "x")
 		}
+		if x.Outdated() {
+			e.Error("outdated before anything has changed")
+		}
+		mark := x.Savepoint()
 		e.put("a=2")
+		if !x.Outdated() {
+			e.Error("not outdated, although what it has read has changed")
+		}
+		x.Retract(mark) // what was read before the mark still counts
 		e.fails("refresh", x.Refresh(x.ctx), kv.ErrConflict)
 		e.fails("commit after a failed refresh", commitError(x), kv.ErrConflict)
 		e.wantContent("a=2")

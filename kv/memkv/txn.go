@@ -191,6 +191,12 @@ func (t *txn) Refresh(ctx context.Context) error {
 	return nil
 }
 
+func (t *txn) Outdated() bool {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return t.usable() == nil && !t.options.ReadOnly && t.validate() != nil
+}
+
 func (t *txn) WaitDurable(ctx context.Context) error {
 	t.store.mu.Lock()
 	err, v := t.usable(), t.snapshot.version

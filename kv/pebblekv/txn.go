@@ -334,6 +334,11 @@ func (t *txn) Refresh(ctx context.Context) error {
 	return nil
 }
 
+// Outdated implements kv.Txn.
+func (t *txn) Outdated() bool {
+	return t.usable() == nil && !t.options.ReadOnly && t.validate() != nil
+}
+
 // newest returns the newest state with a reference for t, which is not older than a write that t has met.
 func (s *Store) newest(t *txn) (*snapshot, error) {
 	newest := s.states.holdNewest(t)
