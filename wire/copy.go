@@ -2,7 +2,9 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -58,6 +60,11 @@ func (r *copyReader) Read(p []byte) (int, error) {
 		message, err := r.receive()
 		if err != nil && r.ctx.Err() != nil {
 			r.err = r.ctx.Err() // which the session has its own words for
+			continue
+		}
+		var ne net.Error
+		if errors.As(err, &ne) && ne.Timeout() && r.c.stopping.Load() {
+			r.err = shuttingDown() // the context is about to end
 			continue
 		}
 		if err != nil {
