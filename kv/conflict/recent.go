@@ -144,6 +144,39 @@ func (r *Recent) Since(since kv.Version, cols kv.ColumnSet, f func(Interval)) {
 // maxKey is above every key of up to 64 KiB.
 var maxKey = bytes.Repeat([]byte{0xff}, 64<<10+1)
 
+// Untouched reports whether nothing was written to [start, end) after version since, of whatever columns. It is false too if
+// writes after that version have been forgotten. The caller holds a lock.
+func (r *Recent) Untouched(start, end []byte, since kv.Version) bool {
+	if since < r.horizon {
+		return false
+	}
+	if r.newest <= since {
+		return true
+	}
+	for l := max(0, r.leafOf(start)); l < len(r.leaves) && before(r.leaves[l].first, end); l++ {
+		lf := &r.leaves[l]
+		if lf.newest <= since {
+			continue
+		}
+		i, _ := lf.find(start)
+		for ; i < len(lf.entries) && before(lf.entries[i].key, end); i++ {
+			if lf.entries[i].latest.version > since {
+				return false
+			}
+		}
+	}
+	for n := len(r.runs) - 1; n >= 0 && r.runs[n].newest > since; n-- {
+		intervals := r.runs[n].intervals
+		i := sort.Search(len(intervals), func(i int) bool { return before(start, intervals[i].End) })
+		for ; i < len(intervals) && before(intervals[i].Start, end); i++ {
+			if intervals[i].Version > since {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Stats are counts of a Recent at one moment.
 type Stats struct {
 	Keys         int // single keys

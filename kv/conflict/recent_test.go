@@ -3,6 +3,7 @@ package conflict
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"holdfast/kv"
@@ -146,6 +147,15 @@ func compareRecent(t *rapid.T, bound int, exact bool, columns *rapid.Generator[k
 			v, got := r.Written(read.Start, cols, since)
 			if wantWritten && !got || exact && wantWritten != got || got && v <= since {
 				t.Fatalf("written %q since %d: %d %v, want %v", read.Start, since, v, got, wantWritten)
+			}
+			any := slices.ContainsFunc(naive.writes, func(w Interval) bool {
+				return w.Version > since && w.overlaps(read.Start, read.End)
+			})
+			if got := r.Untouched(read.Start, read.End, since); got && any || exact && got == any {
+				t.Fatalf("untouched %q to %q since %d: %v", read.Start, read.End, since, got)
+			}
+			if r.horizon > 0 && r.Untouched(read.Start, read.End, r.horizon-1) {
+				t.Fatalf("untouched since before the horizon %d", r.horizon)
 			}
 		}
 	}

@@ -26,6 +26,7 @@ var readScenarios = []scenario{
 	{"read/cancelled context", cancelledReads},
 	{"read/ended transaction", endedTransaction},
 	{"read/discard", discard},
+	{"read/what was removed is passed over", removedRange},
 }
 
 func ownWrites(e *env) {
@@ -365,4 +366,90 @@ func discard(e *env) {
 	x.set("e", "2")
 	x.conflicts() // it has read d's absence
 	e.equal("afterwards", e.begin().all("c", ""), "c=1 d=2")
+}
+
+// removedRange: a store may remember that a range is empty, so that nobody need step over what was removed there. Older
+// snapshots see it all the same, and so does everybody what is written there later.
+func removedRange(e *env) {
+	var fill, remove, all []string
+	for i := range 200 {
+		key := fmt.Sprintf("k%03d", i)
+		fill = append(fill, key+"=1")
+		if i != 50 && i != 199 {
+			remove = append(remove, key)
+		} else {
+			all = append(all, key+"=1")
+		}
+	}
+	content := func() string { return strings.Join(all, " ") }
+	e.put(fill...)
+	old := e.begin()
+	old.wants("k000", "1")
+	e.put(remove...)
+	between := e.begin()
+	between.equal("a scan", between.all("k", "l"), content())
+	between.equal("a scan again", between.all("k", "l"), content())
+	late := e.begin()
+	late.wants("k050", "1")
+	e.put("k100=2")
+	late.equal("a scan before a write", late.all("k", "l"), content())
+	between.equal("another scan before a write", between.all("k051", "k199"), "")
+	lookedAtLate(e)
+	all = []string{"k050=1", "k100=2", "k199=1"}
+	e.wantContent(content())
+	old.equal("a scan of the older state", old.all("k", "l"), strings.Join(fill, " "))
+	old.equal("part of the older state", old.all("k060", "k063"), "k060=1 k061=1 k062=1")
+	for _, from := range []string{"k", "k000", "k049", "k050", "k099", "k100"} {
+		x := e.begin()
+		var want []string
+		for _, pair := range all {
+			if pair[:4] >= from {
+				want = append(want, pair)
+			}
+		}
+		x.equal("a scan from "+from, x.all(from, "l"), strings.Join(want, " "))
+		x.set("k150", "own")
+		x.equal("with an own write from "+from, x.all("k101", "l"), "k150=own k199=1")
+		x.Rollback()
+	}
+	// Small and large commits.
+	var many []string
+	for i := range 300 {
+		many = append(many, fmt.Sprintf("k150%03d=3", i))
+	}
+	e.put(many...)
+	all = append(append([]string{"k050=1", "k100=2"}, many...), "k199=1")
+	e.wantContent(content())
+	e.put("k010=4")
+	all = append([]string{"k010=4"}, all...)
+	e.wantContent(content())
+	e.put("k010", "k100")
+	all = append([]string{"k050=1"}, append(many, "k199=1")...)
+	for range 3 {
+		e.wantContent(content())
+	}
+	late.equal("a scan before all writes", late.all("k", "l"), "k050=1 k199=1")
+	old.equal("a scan of the oldest state", old.all("k", "l"), strings.Join(fill, " "))
+}
+
+// lookedAtLate: a range is looked at first by one who has begun before something was written there.
+func lookedAtLate(e *env) {
+	var fill, remove []string
+	for i := range 100 {
+		key := fmt.Sprintf("m%03d", i)
+		fill, remove = append(fill, key+"=1"), append(remove, key)
+	}
+	e.put(fill...)
+	e.put(remove...)
+	before := e.begin()
+	before.wants("m050", absent)
+	e.put("m050=2")
+	for range 2 {
+		before.equal("a scan before the write", before.all("m", "n"), "")
+		x := e.begin()
+		x.equal("a scan after the write", x.all("m", "n"), "m050=2")
+		x.Rollback()
+	}
+	e.put("m050")
+	before.Rollback()
 }

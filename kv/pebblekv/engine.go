@@ -62,11 +62,16 @@ type engineIterator interface {
 	First() bool
 	Last() bool
 	SeekGE(key []byte) bool
+	// SeekGEWithLimit and NextWithLimit may end with pebble.IterAtLimit where there is nothing before the limit.
+	SeekGEWithLimit(key, limit []byte) pebble.IterValidityState
 	Next() bool
+	NextWithLimit(limit []byte) pebble.IterValidityState
 	Prev() bool
 	Key() []byte
 	ValueAndErr() ([]byte, error)
 	Error() error
+	// Stats tells, besides much else, how many entries it has stepped over: ForwardStepCount[pebble.InternalIterCall].
+	Stats() pebble.IteratorStats
 	Close() error
 }
 

@@ -49,6 +49,9 @@ func TestFaults(t *testing.T) {
 		{"skip validation", fault.Set{SkipValidation: true}, []string{
 			"anomaly/lost update", "anomaly/write skew on rows", "refresh/fails on a changed read", histories, compared,
 		}},
+		{"gaps that are written to while they are found", fault.Set{GapsUnchecked: true}, []string{"read/what was removed is passed over"}},
+		{"gaps in older states", fault.Set{GapsForAll: true}, []string{"read/what was removed is passed over"}},
+		{"gaps that are written to later", fault.Set{KeepGaps: true}, []string{"read/what was removed is passed over"}},
 		{"skip validation within a group", fault.Set{SkipGroupValidation: true, Step: gather}, []string{"durability/commits in a group", histories}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -40,6 +40,8 @@ func (s *Store) Figures() []kv.Figure {
 		now("recent_runs", int64(f.Recent.Runs), "", "Sorted runs of ranges in it, of coarsened keys and of large transactions."),
 		now("recent_intervals", int64(f.Recent.RunIntervals), "", "Ranges in those runs."),
 		since("recent_coarsenings", f.Recent.Coarsenings, "", "Times that keys in it were coarsened: a long transaction may then meet conflicts that are none, and memory stays bounded."),
+		since("gaps_found", f.GapsFound, "", "Ranges that scans have found empty after stepping over many deleted keys."),
+		now("gaps", int64(f.Gaps), "", "Ranges remembered as empty, which scans leap over."),
 		since("write_stalls", f.Stalls, "", "Times that writes had to wait for memtables or level 0."),
 		since("background_errors", f.BackgroundErrors, "", "Failed flushes and compactions, which are tried again."),
 		now("disk_bytes", int64(f.DiskBytes), "bytes", "All files of the store."),

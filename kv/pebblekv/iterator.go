@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 
 	"holdfast/kv"
 	"holdfast/kv/spill"
@@ -39,6 +40,10 @@ type iterator struct {
 
 	source engineIterator // nil before the first move and after the last
 	fresh  bool           // the source has not been moved
+	gaps   []*gap         // true of the snapshot, ahead of a source that goes forward
+	limit  []byte         // stored key at which the first of them begins, nil if there is none
+	steps  int            // that the source has made, as far as they were looked at
+	from   []byte         // memory for the bound of a new gap
 	at     bool           // with own writes: the source is at a pair
 	passed bool           // and that pair is the present one
 	own    spill.Cursor   // at the next own write, nil if there are none
@@ -152,7 +157,15 @@ func (it *iterator) open() bool {
 		it.source = nil
 		return it.fail(err)
 	}
-	it.stale, it.fresh = false, true
+	it.stale, it.fresh, it.steps = false, true, 0
+	if !it.reverse {
+		version := t.snap.version
+		if t.store.options.Fault.GapsForAll {
+			version = math.MaxUint64
+		}
+		it.gaps = t.store.gaps.in(it.rest, version)
+		it.nextLimit()
+	}
 	if !it.writes.Empty() {
 		it.own = it.writes.Cursor(it.rest, it.reverse)
 		it.at, it.passed = it.move(), false
@@ -166,14 +179,104 @@ func (it *iterator) move() bool {
 	case it.fresh && it.reverse:
 		it.fresh = false
 		return it.source.Last()
+	case it.reverse:
+		return it.source.Prev()
+	case len(it.gaps) > 0 || it.moves <= watchedMoves:
+		return it.leap()
 	case it.fresh:
 		it.fresh = false
 		return it.source.First()
-	case it.reverse:
-		return it.source.Prev()
 	}
 	return it.source.Next()
 }
+
+// leap moves the source forward, over the gaps on its way. In the first moves of a scan it notes what it has found empty at the
+// cost of many steps.
+func (it *iterator) leap() bool {
+	watched := it.moves <= watchedMoves
+	var begin, from []byte // where the keys that this move, and its latest part, pass over begin
+	var state pebble.IterValidityState
+	if it.fresh {
+		begin = it.rest.Start
+		if len(it.gaps) > 0 && bytes.Compare(it.gaps[0].start, begin) <= 0 {
+			state = pebble.IterAtLimit
+		} else {
+			state = it.source.SeekGEWithLimit(it.options.LowerBound, it.limit)
+		}
+		it.fresh = false
+	} else {
+		if watched {
+			it.from = append(append(it.from[:0], decodeKey(it.source.Key())...), 0)
+			begin = it.from
+		}
+		state = it.source.NextWithLimit(it.limit)
+	}
+	from = begin
+	leaps := 0
+	for ; state == pebble.IterAtLimit; leaps++ {
+		if watched {
+			it.watch(from, it.gaps[0].start)
+		}
+		from = it.passGaps()
+		if it.rest.End != nil && bytes.Compare(from, it.rest.End) >= 0 {
+			return false
+		}
+		state = it.source.SeekGEWithLimit(encodeKey(from), it.limit)
+	}
+	var end []byte
+	switch {
+	case state == pebble.IterValid:
+		end = decodeKey(it.source.Key())
+		for len(it.gaps) > 0 && bytes.Compare(it.gaps[0].end, end) <= 0 { // the limit has been passed over
+			it.gaps = it.gaps[1:]
+			it.nextLimit()
+		}
+	case it.source.Error() == nil:
+		end = it.rest.End
+	}
+	if watched && end != nil {
+		if leaps > gapLeaps {
+			it.steps = it.stepped()
+			it.txn.store.foundEmpty(begin, end, it.txn.snap.version)
+		} else {
+			it.watch(from, end)
+		}
+	}
+	return state == pebble.IterValid
+}
+
+// passGaps takes the first gap away, and those that begin where it ends, and returns their end.
+func (it *iterator) passGaps() (end []byte) {
+	for {
+		g := it.gaps[0]
+		it.txn.store.gaps.touch(g)
+		end = g.end
+		if it.gaps = it.gaps[1:]; len(it.gaps) == 0 || !bytes.Equal(it.gaps[0].start, end) {
+			it.nextLimit()
+			return end
+		}
+	}
+}
+
+// nextLimit makes the begin of the first gap the limit.
+func (it *iterator) nextLimit() {
+	it.limit = nil
+	if len(it.gaps) > 0 {
+		it.limit = encodeKey(it.gaps[0].start)
+	}
+}
+
+// watch notes that there is nothing in a range if the source has made many steps to pass over it.
+func (it *iterator) watch(start, end []byte) {
+	steps := it.stepped()
+	if steps-it.steps >= gapSteps && bytes.Compare(start, end) < 0 {
+		it.txn.store.foundEmpty(start, end, it.txn.snap.version)
+	}
+	it.steps = steps
+}
+
+// stepped is how many steps the source has made.
+func (it *iterator) stepped() int { return it.source.Stats().ForwardStepCount[pebble.InternalIterCall] }
 
 // merge moves to the next pair of source and own writes, of which the latter hide the former.
 func (it *iterator) merge() bool {

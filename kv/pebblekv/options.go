@@ -8,7 +8,7 @@
 //
 // Reading the source: store.go opens and closes; snapshot.go is which state who sees; txn.go and iterator.go are a
 // transaction before its commit, sequencer.go is the commit. engine.go is what is needed of Pebble, and pebble.go
-// Pebble. spilled.go, bulk.go and ownreads.go are what is different with large
+// Pebble. gaps.go is what scans need not look at. spilled.go, bulk.go and ownreads.go are what is different with large
 // transactions. The parts that know nothing of Pebble are packages
 // of their own: kv/conflict (footprints, validation), kv/locks, kv/buffer, kv/spill.
 package pebblekv

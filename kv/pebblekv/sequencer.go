@@ -30,10 +30,13 @@ type limits struct {
 	locks int
 	// trimPerGroup bounds the trimming of the recent writes for each group, beyond twice what the last one added.
 	trimPerGroup int
+	// gaps bounds the gaps that are remembered.
+	gaps int
 }
 
 var usualLimits = limits{
 	groupsInFlight: 64, groupBytes: 16 << 20, preparedBytes: 32 << 10, preparedReads: 64, locks: 1024, trimPerGroup: 256,
+	gaps: defaultGaps,
 }
 
 // commitQueue is the transactions that wait for the sequencer.
@@ -245,8 +248,12 @@ func (s *Store) validate(t *txn) error {
 	return t.checkOwn(t.validatedTo, true)
 }
 
-// index puts the writes of t into the index of recent writes and returns how many single keys that were.
+// index puts the writes of t into the index of recent writes, and takes them out of the gaps. It returns how many single
+// keys that were.
 func (s *Store) index(t *txn) int {
+	if !s.options.Fault.KeepGaps {
+		s.gaps.written(t)
+	}
 	if t.bulk != nil || t.spilled.any() {
 		s.recent.AddRun(t.bulk, t.version)
 		return 0

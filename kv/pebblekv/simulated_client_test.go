@@ -230,6 +230,9 @@ var simActions = [...]struct {
 	{true, (*simClient).refresh},
 }
 
+// simQueueActions are the actions of those who scan, add and remove, as they do with a queue: gaps come and go.
+var simQueueActions = []int{1, 1, 1, 1, 1, 5, 5}
+
 // drawActions makes the list that actions are drawn from, some of them many times and some not at all.
 func (s *simulation) drawActions() {
 	for len(s.actions) == 0 {

@@ -290,6 +290,7 @@ type simIterator struct {
 	engine     *simEngine
 	pairs      []simPair
 	at         int
+	moves      int
 	key, value []byte
 	closed     bool
 }
@@ -298,6 +299,7 @@ func (it *simIterator) move(to int) bool {
 	if it.closed {
 		panic("iterator used after close")
 	}
+	it.moves++
 	it.at = max(-1, min(to, len(it.pairs)))
 	if it.at < 0 || it.at == len(it.pairs) {
 		it.key, it.value = nil, nil
@@ -318,6 +320,38 @@ func (it *simIterator) Error() error                 { return nil }
 
 func (it *simIterator) SeekGE(key []byte) bool {
 	return it.move(sort.Search(len(it.pairs), func(i int) bool { return bytes.Compare(it.pairs[i].key, key) >= 0 }))
+}
+
+// The limits are kept to, as far as they can be without having been there.
+func (it *simIterator) SeekGEWithLimit(key, limit []byte) pebble.IterValidityState {
+	it.SeekGE(key)
+	return it.limited(limit)
+}
+
+func (it *simIterator) NextWithLimit(limit []byte) pebble.IterValidityState {
+	it.Next()
+	return it.limited(limit)
+}
+
+// limited is where the iterator is. It makes no use of a limit every now and then, as Pebble may.
+func (it *simIterator) limited(limit []byte) pebble.IterValidityState {
+	switch {
+	case it.at == len(it.pairs):
+		if limit != nil {
+			return pebble.IterAtLimit
+		}
+		return pebble.IterExhausted
+	case limit != nil && bytes.Compare(it.key, limit) >= 0 && it.key[len(it.key)-1]%4 != 0:
+		it.at-- // so that the next move goes to the same pair
+		return pebble.IterAtLimit
+	}
+	return pebble.IterValid
+}
+
+// Stats pretends that each move has stepped over much.
+func (it *simIterator) Stats() (stats pebble.IteratorStats) {
+	stats.ForwardStepCount[pebble.InternalIterCall] = it.moves * gapSteps
+	return stats
 }
 
 func (it *simIterator) Close() error {

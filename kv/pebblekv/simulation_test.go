@@ -33,6 +33,8 @@ import (
 //   - locks exclude, are granted in the order of arrival, and are free only when the writes can be read; a lock that is
 //     granted is stale exactly if the key was written since the snapshot; deadlocks are found;
 //   - what a guarded transaction had read is not changed by others, unless it gives way;
+//   - what scans leap over because it is remembered as empty is so (the simulated engine claims to have stepped over much
+//     wherever it moves);
 //   - conflicts have a reason, unless the bounds of memory are so small that they need none;
 //   - everybody gets an answer: when nothing can go on any more, all is over;
 //   - in the end no snapshot, lock, batch, iterator or entry of the index is left.
@@ -132,6 +134,7 @@ func simulateSeed(seed uint64, faults fault.Set, disk simFaults, trace func(stri
 		limits: limits{
 			groupsInFlight: 1 + s.Choose(4), groupBytes: 1 << s.Choose(10), preparedBytes: int64(30 << s.Choose(3)),
 			preparedReads: s.Choose(4), locks: 1 + s.Choose(4), trimPerGroup: 1 + s.Choose(4),
+			gaps: 1 + int(seed%6), // not drawn, so that the schedules of the seeds stay what they were
 		},
 		Fatal: func(string) {
 			s.count("failure")
@@ -148,6 +151,9 @@ func simulateSeed(seed uint64, faults fault.Set, disk simFaults, trace func(stri
 		s.options.RecentKeys, s.options.FootprintReads = 1<<s.Choose(4), 1+s.Choose(8)
 	}
 	s.drawActions()
+	if seed%4 == 3 { // not drawn either
+		s.actions = simQueueActions
+	}
 	s.troubles = s.Choose(4)
 	s.nextTrouble = s.Choose(200)
 	switch s.Choose(8) {
@@ -204,6 +210,9 @@ func (s *simulation) finish() {
 	// A lock may be given back by a task of its own.
 	s.Await(func() bool { return s.store.locks.Stats().Locks == 0 })
 	st = s.store.Stats()
+	if st.GapsFound > 0 {
+		s.count("gap found")
+	}
 	if st.OpenTxns != 0 || st.LiveSnapshots != 1 || st.Locks.Waiting != 0 || st.Recent.Keys > 1 || st.Recent.Runs > 0 {
 		last.fail("something is left: %+v", st)
 	}
@@ -382,7 +391,7 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	for _, what := range []string{
-		"canceled", "close", "commit", "conflict", "crash", "deadlock", "failure", "group of several", "lock not available", "lock skipped",
+		"canceled", "close", "commit", "conflict", "crash", "deadlock", "failure", "gap found", "group of several", "lock not available", "lock skipped",
 		"lock wait", "refresh", "restart", "several unsynced", "stale", "unavailable",
 	} {
 		if counts[what] == 0 {
@@ -459,6 +468,9 @@ func TestSimulationNotices(t *testing.T) {
 		{"release locks early", fault.Set{ReleaseLocksEarly: true}, soundDisk},
 		{"skip validation", fault.Set{SkipValidation: true}, soundDisk},
 		{"skip validation within a group", fault.Set{SkipGroupValidation: true}, soundDisk},
+		{"gaps that are written to while they are found", fault.Set{GapsUnchecked: true}, soundDisk},
+		{"gaps in older states", fault.Set{GapsForAll: true}, soundDisk},
+		{"gaps that are written to later", fault.Set{KeepGaps: true}, soundDisk},
 		{"the disk forgets", fault.Set{}, forgets},
 		{"the disk says too early that it has synced", fault.Set{}, early},
 	} {

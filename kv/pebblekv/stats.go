@@ -14,6 +14,7 @@ type counters struct {
 	commits, groups, conflicts, writes, bytes atomic.Uint64
 	refreshes, refreshConflicts               atomic.Uint64
 	spills, ingests                           atomic.Uint64
+	gaps                                      atomic.Uint64
 	stalls, backgroundErrors                  atomic.Uint64
 }
 
@@ -30,6 +31,9 @@ type Stats struct {
 
 	Spills  uint64 // runs of writes written to temporary files
 	Ingests uint64 // commits made of tables
+
+	GapsFound uint64 // ranges that scans have found empty after stepping over many deleted keys
+	Gaps      int    // that are remembered, at present
 
 	Stalls           uint64 // times writes had to wait for memtables or level 0
 	BackgroundErrors uint64 // failed flushes and compactions, which are tried again
@@ -60,6 +64,7 @@ func (s *Store) Stats() Stats {
 		Refreshes: c.refreshes.Load(), RefreshConflicts: c.refreshConflicts.Load(),
 		Stalls: c.stalls.Load(), BackgroundErrors: c.backgroundErrors.Load(),
 		Spills: c.spills.Load(), Ingests: c.ingests.Load(),
+		GapsFound: c.gaps.Load(), Gaps: len(s.gaps.all()),
 		Horizon: s.states.horizon(),
 		Recent:  s.recent.Stats(),
 		Locks:   s.locks.Stats(),

@@ -34,6 +34,7 @@ type Store struct {
 	locks   *locks.Table
 	states  snapshots
 	areas   areas
+	gaps    gaps
 
 	commits  commitQueue
 	guards   guards
@@ -75,6 +76,7 @@ func newStore(o Options) *Store {
 		options: o,
 		turns:   o.turns,
 		areas:   areas{busy: o.MemtableBytes / busyShare},
+		gaps:    gaps{bound: o.limits.gaps},
 		recent:  conflict.NewRecent(o.RecentKeys),
 		locks:   locks.New(o.turns),
 		groups:  make(chan *group, o.limits.groupsInFlight),

@@ -11,6 +11,10 @@ type Set struct {
 	SkipValidation       bool // every commit succeeds
 	SkipGroupValidation  bool // commits of one group are not validated against each other
 
+	GapsUnchecked bool // ranges are remembered as empty whatever has been written to them since the scan
+	GapsForAll    bool // they count as empty in older states too
+	KeepGaps      bool // and stay so whatever is written to them later
+
 	// Step, if not nil, is called at each step of a commit, by the goroutine that makes it.
 	Step func(Step)
 }
