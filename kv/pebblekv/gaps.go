@@ -35,13 +35,17 @@ type gaps struct {
 
 	mu    sync.Mutex    // held while a new list is made; the lock of the index of recent writes is taken first
 	added atomic.Uint64 // number of additions, by which the use of gaps is dated
+
+	misses  atomic.Uint64 // look-ups that found nothing
+	balance atomic.Int64  // of the look-ups that gaps have saved and cost lately
 }
 
 // gap is the keys from start up to, not including, end, which is not nil.
 type gap struct {
 	start, end []byte
 	since      kv.Version
-	cuts       int // how often it is what was left behind a key that was cut out
+	ahead      bool // found by looking up a key: there is nothing behind it yet, and more such keys may come
+	cuts       int  // how often it is what was left behind a key that was cut out
 	used       atomic.Uint64
 }
 
@@ -49,8 +53,8 @@ const (
 	defaultGaps = 256
 	// gapKeyBytes bounds the keys of a gap, and so the memory of all.
 	gapKeyBytes = 1 << 10
-	// gapCuts is after how many cuts what is left behind the key is forgotten. Commits that add keys in ascending order
-	// would otherwise make a gap of each space between them.
+	// gapCuts is after how many cuts what is left behind the key is forgotten, unless the gap is ahead of new keys. Commits
+	// that add keys in ascending order would otherwise make a gap of each space between them.
 	gapCuts = 16
 	// gapSteps is how many entries a scan must have stepped over for it to be worth a gap.
 	gapSteps = 32
@@ -87,6 +91,24 @@ func (g *gaps) in(r kv.KeyRange, version kv.Version) []*gap {
 	return found
 }
 
+// at returns the gap that a key is in and that is true of a snapshot, which was taken before the call; nil if there is none.
+func (g *gaps) at(key []byte, version kv.Version) *gap {
+	all := g.all()
+	low, high := 0, len(all)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if bytes.Compare(key, all[middle].end) < 0 {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	if low == len(all) || bytes.Compare(key, all[low].start) < 0 || all[low].since > version {
+		return nil
+	}
+	return all[low]
+}
+
 // touch notes that a gap has been of use.
 func (g *gaps) touch(x *gap) {
 	if now := g.added.Load(); x.used.Load() != now {
@@ -97,13 +119,13 @@ func (g *gaps) touch(x *gap) {
 // add notes that a range is empty from version since on. Gaps of versions up to the horizon, before which there are hardly
 // any readers, are joined; others stay apart, since a joined gap is of no use to those who read an older state. The caller
 // holds the lock of the index of recent writes, for reading at least.
-func (g *gaps) add(start, end []byte, since, horizon kv.Version) {
+func (g *gaps) add(start, end []byte, since, horizon kv.Version, ahead bool) {
 	if len(start)+len(end) > gapKeyBytes {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	added := &gap{start: bytes.Clone(start), end: bytes.Clone(end), since: since}
+	added := &gap{start: bytes.Clone(start), end: bytes.Clone(end), since: since, ahead: ahead}
 	added.used.Store(g.added.Add(1))
 	old := g.all()
 	list := make([]*gap, 0, len(old)+1)
@@ -112,7 +134,7 @@ func (g *gaps) add(start, end []byte, since, horizon kv.Version) {
 			last := list[n-1]
 			meets := bytes.Compare(x.start, last.end)
 			if meets < 0 || meets == 0 && max(x.since, last.since) <= horizon {
-				joined := &gap{start: last.start, end: last.end, since: max(x.since, last.since)}
+				joined := &gap{start: last.start, end: last.end, since: max(x.since, last.since), ahead: x.ahead && last.ahead}
 				if bytes.Compare(x.end, last.end) > 0 {
 					joined.end = x.end
 				}
@@ -178,10 +200,10 @@ func (g *gaps) cut(key []byte) {
 	var parts []*gap
 	if len(key) > gapKeyBytes/2 {
 		after = x.end // nothing is left of it
-	} else if bytes.Compare(x.start, key) < 0 {
+	} else if bytes.Compare(x.start, key) < 0 && !(x.ahead && adjacent(x.start, key)) {
 		parts = append(parts, x.part(x.start, after[:len(key):len(key)], x.cuts))
 	}
-	if bytes.Compare(after, x.end) < 0 && x.cuts < gapCuts {
+	if bytes.Compare(after, x.end) < 0 && (x.ahead && !adjacent(after, x.end) || !x.ahead && x.cuts < gapCuts) {
 		parts = append(parts, x.part(after, x.end, x.cuts+1))
 	}
 	list := make([]*gap, 0, len(all)+1)
@@ -190,9 +212,27 @@ func (g *gaps) cut(key []byte) {
 }
 
 func (x *gap) part(start, end []byte, cuts int) *gap {
-	part := &gap{start: start, end: end, since: x.since, cuts: cuts}
+	part := &gap{start: start, end: end, since: x.since, ahead: x.ahead, cuts: cuts}
 	part.used.Store(x.used.Load())
 	return part
+}
+
+// adjacent reports whether a gap that begins behind a key ends at the next of the same length: there is no room in it for another
+// such key, and it is not worth keeping.
+func adjacent(start, end []byte) bool {
+	if len(start) != len(end)+1 || start[len(end)] != 0 {
+		return false
+	}
+	carry := byte(1)
+	for i := len(end) - 1; i >= 0; i-- {
+		if start[i]+carry != end[i] {
+			return false
+		}
+		if end[i] != 0 {
+			carry = 0
+		}
+	}
+	return true
 }
 
 // cutRanges takes ranges out of the gaps. Of a gap that has some of them in it, only what is before the first is left.
@@ -214,13 +254,13 @@ func (g *gaps) cutRanges(ranges []conflict.Interval) {
 	g.replace(list)
 }
 
-// foundEmpty notes that a state of a version has nothing in a range.
-func (s *Store) foundEmpty(start, end []byte, version kv.Version) {
+// foundEmpty notes that a state of a version has nothing in a range. ahead is that of gap.
+func (s *Store) foundEmpty(start, end []byte, version kv.Version, ahead bool) {
 	horizon := s.states.horizon()
 	s.recent.RLock()
 	defer s.recent.RUnlock()
 	if s.options.Fault.GapsUnchecked || s.recent.Untouched(start, end, version) {
-		s.gaps.add(start, end, version, horizon)
+		s.gaps.add(start, end, version, horizon, ahead)
 		s.counts.gaps.Add(1)
 	}
 }

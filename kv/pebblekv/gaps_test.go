@@ -71,7 +71,7 @@ func compareGaps(t *rapid.T, bound int) {
 				t.Skip("not empty")
 			}
 			r := kv.KeyRange{Start: gapKeys[from], End: gapKeys[to]}
-			g.add(r.Start, r.End, since, kv.Version(rapid.IntRange(0, int(since)).Draw(t, "horizon")))
+			g.add(r.Start, r.End, since, kv.Version(rapid.IntRange(0, int(since)).Draw(t, "horizon")), rapid.Bool().Draw(t, "ahead"))
 			if bound < 1000 {
 				return
 			}
@@ -104,6 +104,18 @@ func compareGaps(t *rapid.T, bound int) {
 				}
 			}
 			version := kv.Version(rapid.IntRange(0, int(now())).Draw(t, "version"))
+			for i, key := range gapKeys {
+				x := g.at(key, version)
+				var want *gap
+				for _, y := range all {
+					if y.since <= version && bytes.Compare(y.start, key) <= 0 && bytes.Compare(key, y.end) < 0 {
+						want = y
+					}
+				}
+				if x != want || x != nil && states[version][i] {
+					t.Fatalf("gap of %q at %d: %v instead of %v", key, version, x, want)
+				}
+			}
 			r := kv.KeyRange{Start: gapKeys[index.Draw(t, "start")], End: gapKeys[index.Draw(t, "end")]}
 			if bytes.Compare(r.Start, r.End) >= 0 {
 				r.End = nil
@@ -125,13 +137,13 @@ func compareGaps(t *rapid.T, bound int) {
 func TestGapMemory(t *testing.T) {
 	g := &gaps{bound: 4}
 	long := bytes.Repeat([]byte{'b'}, maxKeyBytes)
-	g.add([]byte("a"), long, 1, 0)
+	g.add([]byte("a"), long, 1, 0, false)
 	if len(g.all()) != 0 {
 		t.Error("a gap with a long key is kept")
 	}
-	g.add([]byte("a"), []byte("c"), 1, 0)
+	g.add([]byte("a"), []byte("c"), 1, 0, false)
 	g.cut(long)
-	g.add([]byte("a"), []byte("c"), 2, 2)
+	g.add([]byte("a"), []byte("c"), 2, 2, false)
 	ranges := []conflict.Interval{{Start: long, End: nil}}
 	g.cutRanges(ranges)
 	for _, x := range g.all() {
@@ -222,4 +234,44 @@ func TestGapsPassed(t *testing.T) {
 		worst = max(worst, n)
 	}
 	t.Logf("at most %d steps after a key before the others, %d gaps", worst, s.Stats().Gaps)
+}
+
+// TestAhead: where keys are added in ascending order, by several clients, gaps stay ahead of them and are not more than there are clients.
+func TestAhead(t *testing.T) {
+	g := &gaps{bound: 100}
+	key := func(client, n int) []byte { return []byte{byte(client), byte(n >> 8), byte(n)} }
+	const clients = 5
+	for c := range clients {
+		g.add(key(c, 0), key(c+1, 0), 1, 0, true)
+	}
+	for n := range 1000 {
+		for c := range clients {
+			// Two of each client's are late.
+			late := n ^ 1
+			if g.at(key(c, late), 1) == nil {
+				t.Fatalf("key %d of client %d is not in a gap", late, c)
+			}
+			g.cut(key(c, late))
+			if g.at(key(c, late), 1) != nil {
+				t.Fatalf("key %d of client %d is still in a gap", late, c)
+			}
+		}
+		if n%2 == 1 && len(g.all()) != clients {
+			t.Fatalf("%d gaps after %d keys of each client", len(g.all()), n+1)
+		}
+	}
+}
+
+func TestAdjacent(t *testing.T) {
+	for _, c := range []struct {
+		start, end string
+		want       bool
+	}{
+		{"a\x00", "b", true}, {"a\x00", "c", false}, {"a", "b", false}, {"a\xff\x00", "b\x00", true}, {"a\xff\x00", "a\x00", false},
+		{"\xff\x00", "\x00", false}, {"a\x01", "b", false}, {"a\x00\xff\xff\x00", "a\x01\x00\x00", true}, {"\x00", "", false},
+	} {
+		if got := adjacent([]byte(c.start), []byte(c.end)); got != c.want && bytes.Compare([]byte(c.start), []byte(c.end)) < 0 {
+			t.Errorf("%q to %q: %v", c.start, c.end, got)
+		}
+	}
 }

@@ -237,7 +237,7 @@ func (it *iterator) leap() bool {
 	if watched && end != nil {
 		if leaps > gapLeaps {
 			it.steps = it.stepped()
-			it.txn.store.foundEmpty(begin, end, it.txn.snap.version)
+			it.txn.store.foundEmpty(begin, end, it.txn.snap.version, false)
 		} else {
 			it.watch(from, end)
 		}
@@ -270,7 +270,7 @@ func (it *iterator) nextLimit() {
 func (it *iterator) watch(start, end []byte) {
 	steps := it.stepped()
 	if steps-it.steps >= gapSteps && bytes.Compare(start, end) < 0 {
-		it.txn.store.foundEmpty(start, end, it.txn.snap.version)
+		it.txn.store.foundEmpty(start, end, it.txn.snap.version, false)
 	}
 	it.steps = steps
 }

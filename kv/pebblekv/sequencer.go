@@ -32,11 +32,13 @@ type limits struct {
 	trimPerGroup int
 	// gaps bounds the gaps that are remembered.
 	gaps int
+	// missesPerGap is how many look-ups that find nothing there are to one that makes a gap.
+	missesPerGap int
 }
 
 var usualLimits = limits{
 	groupsInFlight: 64, groupBytes: 16 << 20, preparedBytes: 32 << 10, preparedReads: 64, locks: 1024, trimPerGroup: 256,
-	gaps: defaultGaps,
+	gaps: defaultGaps, missesPerGap: missesPerGap,
 }
 
 // commitQueue is the transactions that wait for the sequencer.

@@ -134,7 +134,7 @@ func simulateSeed(seed uint64, faults fault.Set, disk simFaults, trace func(stri
 		limits: limits{
 			groupsInFlight: 1 + s.Choose(4), groupBytes: 1 << s.Choose(10), preparedBytes: int64(30 << s.Choose(3)),
 			preparedReads: s.Choose(4), locks: 1 + s.Choose(4), trimPerGroup: 1 + s.Choose(4),
-			gaps: 1 + int(seed%6), // not drawn, so that the schedules of the seeds stay what they were
+			gaps: 1 + int(seed%6), missesPerGap: 1 + int(seed%3), // not drawn, so that the schedules of the seeds stay what they were
 		},
 		Fatal: func(string) {
 			s.count("failure")

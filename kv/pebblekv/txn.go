@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -154,7 +155,17 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 			return w.Value, !w.Deleted, nil
 		}
 	}
-	stored, closer, err := t.snap.engine.get(encodeKey(key))
+	absence := cols&^kv.Existence == 0
+	var stored []byte
+	var closer io.Closer
+	err := pebble.ErrNotFound
+	if !absence || !t.knownAbsent(key) {
+		if stored, closer, err = t.snap.engine.get(encodeKey(key)); err == pebble.ErrNotFound && absence {
+			if err := t.missed(key); err != nil {
+				return nil, false, err
+			}
+		}
+	}
 	if err != nil && err != pebble.ErrNotFound {
 		return nil, false, err
 	}
