@@ -145,7 +145,7 @@ type comparison struct {
 // compare runs a list on fresh stores and returns what went differently, with everything up to there, and the log
 // of what was done.
 func (e *env) compare(ops []op) (trouble string, log []string) {
-	c := &comparison{env: e.fresh(), reference: memkv.New(memkv.Options{})}
+	c := &comparison{env: e.fresh(), reference: memkv.New(memkv.Options{Merge: Merge})}
 	defer func() {
 		for _, d := range c.duels {
 			if d != nil {

@@ -8,7 +8,7 @@ import (
 	"holdfast/kv/memkv"
 )
 
-func reference(testing.TB) Harness { return Harness{Store: memkv.New(memkv.Options{})} }
+func reference(testing.TB) Harness { return Harness{Store: memkv.New(memkv.Options{Merge: Merge})} }
 
 // TestComparisonSaysSomething makes sure that the random lists of operations reach what they are there to compare.
 func TestComparisonSaysSomething(t *testing.T) {

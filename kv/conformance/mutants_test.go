@@ -421,7 +421,7 @@ var mutants = map[string]mutant{
 }
 
 func (m *mutant) harness(testing.TB) Harness {
-	s := memkv.New(memkv.Options{})
+	s := memkv.New(memkv.Options{Merge: Merge})
 	return Harness{
 		Store:     &mutantStore{Store: s, mutant: m},
 		PauseSync: func() func() { return s.PauseSync() },

@@ -52,7 +52,7 @@ func (t *txn) commitBytes() int64 {
 	if t.tables != nil {
 		return t.store.options.limits.groupBytes + 1
 	}
-	return t.spilled.bytes() + t.writes.Bytes()
+	return t.spilled.bytes() + t.writes.Bytes() + t.deltas.Bytes()
 }
 
 // prepareSpilled does for the commit of t, some of whose writes are in files, what can be done outside the sequencer.
@@ -61,7 +61,7 @@ func (s *Store) prepareSpilled(ctx context.Context, t *txn) error {
 	c := t.current().Cursor(all, false)
 	bytes := t.commitBytes()
 	var out writeSink
-	if bytes < s.options.ingestBytes {
+	if bytes < s.options.ingestBytes || t.deltas.Len() > 0 {
 		t.batch = s.engine.newBatch(int(bytes) + 64)
 		out = batchSink{t.batch}
 	} else {
@@ -85,6 +85,11 @@ func (s *Store) prepareSpilled(ctx context.Context, t *txn) error {
 		}
 		c.Next(all)
 	}
+	t.deltas.Scan(func(w buffer.Write) bool {
+		end := conflict.PointEnd(w.Key)
+		t.bulk = append(t.bulk, conflict.Interval{Start: end[:len(w.Key)], End: end, Columns: w.Columns})
+		return true
+	})
 	t.bulk = s.recent.Bulk(t.bulk)
 	if err := errors.Join(c.Err(), out.end()); err != nil {
 		return diskError(err)

@@ -34,6 +34,7 @@ type Store struct {
 	locks   *locks.Table
 	states  snapshots
 	areas   areas
+	sums    accumulators
 
 	commits  commitQueue
 	guards   guards
@@ -83,6 +84,7 @@ func newStore(o Options) *Store {
 		closed:  make(chan struct{}),
 	}
 	s.commits = commitQueue{turns: o.turns, bytes: o.limits.groupBytes, wake: make(chan struct{}, 1)}
+	s.sums.store = s
 	s.guards.add = s.commits.add
 	s.guards.refuse = func(t *txn) { s.refuseCommit(t, s.unavailable()) }
 	return s
@@ -157,6 +159,7 @@ func (s *Store) Discard(ctx context.Context, r kv.KeyRange) error {
 	if err := s.engine.removeRange(lower, upper); err != nil {
 		return err
 	}
+	s.sums.outdated.Store(true)
 	if s.failure.Load() != nil {
 		return s.unavailable()
 	}
