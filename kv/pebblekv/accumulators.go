@@ -292,13 +292,16 @@ func (a *accumulators) refuse(key []byte, cause error) error {
 	return &kv.RequirementError{Key: bytes.Clone(key), Version: a.store.version, Err: cause}
 }
 
-// settle calls f with the values that the group has changed, as they are behind all of its members.
-func (a *accumulators) settle(members []*txn, f func(buffer.Write)) error {
+// settle calls f with the values that the group has changed, as they are behind all of its members. Those of a single member
+// come in the order of their keys.
+func (a *accumulators) settle(members []*txn, f func(buffer.Write) error) error {
 	for _, x := range a.changed {
 		if _, err := a.exact(x.key, members); err != nil {
 			return err
 		}
-		f(buffer.Write{Key: x.key, Value: x.value, Columns: kv.AllColumns, Deleted: x.value == nil})
+		if err := f(buffer.Write{Key: x.key, Value: x.value, Columns: kv.AllColumns, Deleted: x.value == nil}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/kv"
+	"holdfast/kv/conformance"
 	"holdfast/kv/crashdisk"
 	"holdfast/kv/internal/fault"
 
@@ -23,7 +24,7 @@ import (
 
 // The crash tests run a load of counters and crash the disk at many moments of it. Worker w's transaction i sets two
 // keys to i, adds a key of its own, and deletes that of transaction i-2. So the state tells which transactions it
-// has, and whether it has them whole.
+// has, and whether it has them whole. All of them add one to one accumulator.
 
 type counterLoad struct {
 	workers int
@@ -76,7 +77,7 @@ func (l *counterLoad) transaction(s *Store, w int, i int64) (kv.Version, error) 
 			return 0, err
 		}
 	}
-	if err := txn.Delete(counterKey(w, i-2)); err != nil {
+	if err := errors.Join(txn.Delete(counterKey(w, i-2)), txn.Accumulate([]byte("total"), []byte("1"))); err != nil {
 		return 0, err
 	}
 	return txn.Commit(ctx)
@@ -142,6 +143,11 @@ func (l *counterLoad) check(t *testing.T, c crashState, open func(vfs.FS) (*Stor
 			t.Errorf("crash at %s: version %d, %d was acknowledged", c.where, txn.ReadVersion(), c.version[w])
 		}
 		total += left
+	}
+	if value, err := txn.Accumulated(ctx, []byte("total")); err != nil {
+		t.Fatal(err)
+	} else if got := string(value); got != fmt.Sprint(total) && (total > 0 || value != nil) {
+		t.Errorf("crash at %s: the accumulator is %q after %d transactions", c.where, got, total)
 	}
 	// Versions count the commits, so that the state is a prefix of them: none is missing below.
 	if uint64(total) != uint64(txn.ReadVersion()) {
@@ -347,7 +353,7 @@ func TestFatalEndsProcess(t *testing.T) {
 			}
 			return nil
 		}))
-		s, err := Open(Options{Folder: dir, FS: failing})
+		s, err := Open(Options{Folder: dir, FS: failing, Merge: conformance.Merge})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)

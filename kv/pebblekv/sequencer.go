@@ -302,7 +302,7 @@ func (s *Store) batchOf(g *group) engineBatch {
 			t.batch = nil
 		}
 	}
-	if err := s.sums.settle(g.members, func(w buffer.Write) { batch.write(&w) }); err != nil {
+	if err := s.sums.settle(g.members, func(w buffer.Write) error { batch.write(&w); return nil }); err != nil {
 		s.fail(fmt.Errorf("adding up accumulators: %w", err))
 	}
 	for _, t := range g.members {
