@@ -29,6 +29,7 @@ var accumulateScenarios = []scenario{
 	{"accumulate/discard", accumulateDiscard},
 	{"accumulate/crash", accumulateCrash},
 	{"accumulate/guard", accumulateGuard},
+	{"accumulate/recount", recount},
 	{"require/exactly", requireExactly},
 	{"require/refused", requireRefused},
 	{"require/own values", requireOwnValues},
@@ -344,7 +345,7 @@ func accumulateMany(e *env) {
 		x := e.begin()
 		for i := range keys {
 			x.add(name(i), 1)
-			if i%3 == 0 {
+			if i%100 == 0 {
 				x.set(fmt.Sprintf("s%05d/row", i), "1")
 			}
 		}

@@ -164,7 +164,7 @@ func (a *accumulators) loadKey(key []byte) error {
 	s := a.store
 	x := a.known[string(key)]
 	if x != nil && x.version >= s.recent.Horizon() {
-		if _, written := s.recent.WrittenLocked(key, kv.AllColumns, x.version); !written {
+		if !a.written(x) {
 			x.version = s.version
 			return nil
 		}
@@ -190,6 +190,15 @@ func (a *accumulators) loadKey(key []byte) error {
 	return closer.Close()
 }
 
+// written reports whether an accumulator may have been written since its value was exact.
+func (a *accumulators) written(x *accumulator) bool {
+	if a.store.options.Fault.OverlookSets {
+		return false
+	}
+	_, written := a.store.recent.WrittenLocked(x.key, kv.AllColumns, x.version)
+	return written
+}
+
 func (a *accumulators) set(x *accumulator, value []byte) {
 	a.bytes += len(value) - len(x.value)
 	x.value = value
@@ -198,7 +207,7 @@ func (a *accumulators) set(x *accumulator, value []byte) {
 // exact is the value of a key that has been loaded, under the commits of the present group.
 func (a *accumulators) exact(key []byte, members []*txn) (*accumulator, error) {
 	x := a.known[string(key)]
-	if _, written := a.store.recent.WrittenLocked(key, kv.AllColumns, x.version); !written {
+	if !a.written(x) {
 		return x, nil
 	}
 	for i := len(members) - 1; i >= 0 && members[i].version > x.version; i-- {
@@ -266,6 +275,9 @@ func (a *accumulators) stage(t *txn, members []*txn) (err error) {
 }
 
 func (a *accumulators) test(t *txn, members []*txn) error {
+	if a.store.options.Fault.SkipRequirements {
+		return nil
+	}
 	for _, n := range t.needs {
 		x, err := a.exact(n.key, members)
 		if err != nil {

@@ -10,6 +10,8 @@ type Set struct {
 	ReleaseLocksEarly    bool // row locks are released before the commit is validated and its writes are known
 	SkipValidation       bool // every commit succeeds
 	SkipGroupValidation  bool // commits of one group are not validated against each other
+	OverlookSets         bool // values of accumulators are kept although they were written in another way than by deltas
+	SkipRequirements     bool // no requirement is tested
 
 	// Step, if not nil, is called at each step of a commit, by the goroutine that makes it.
 	Step func(Step)
