@@ -446,18 +446,22 @@ func accumulateGuard(e *env) {
 
 // requireExactly: of many transactions at once that add one each, exactly as many get through as fit.
 func requireExactly(e *env) {
-	const clients, each, bound = 8, 25, 70
-	var wait sync.WaitGroup
+	const clients, rounds, bound = 8, 25, 70
 	var through, refused atomic.Int64
-	for c := range clients {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			for i := range each {
-				x := e.begin()
-				x.set(fmt.Sprintf("row %d %d", c, i), "1")
-				x.add("n", 1)
-				x.atMost("n", bound)
+	for round := range rounds {
+		var open []*tx // on one snapshot
+		for c := range clients {
+			x := e.begin()
+			x.set(fmt.Sprintf("row %d %d", round, c), "1")
+			x.add("n", 1)
+			x.atMost("n", bound)
+			open = append(open, x)
+		}
+		var wait sync.WaitGroup
+		for _, x := range open {
+			wait.Add(1)
+			go func() {
+				defer wait.Done()
 				_, err := x.Commit(x.ctx)
 				var unmet *kv.RequirementError
 				switch {
@@ -469,12 +473,12 @@ func requireExactly(e *env) {
 				default:
 					e.Errorf("commit: %v", err)
 				}
-			}
-		}()
+			}()
+		}
+		wait.Wait()
 	}
-	wait.Wait()
 	e.equal("committed", through.Load(), bound)
-	e.equal("refused", refused.Load(), clients*each-bound)
+	e.equal("refused", refused.Load(), clients*rounds-bound)
 	x := e.begin()
 	x.wantsSum("n", bound)
 	rows := 0
