@@ -25,6 +25,8 @@ var (
 	ErrDiskFull = errors.New("kv: no space left for temporary files")
 	// ErrReadOnly: a write in a read-only transaction.
 	ErrReadOnly = errors.New("kv: transaction is read-only")
+	// ErrNoMerge: the store was opened without a Merge, so that it has no accumulators.
+	ErrNoMerge = errors.New("kv: the store has no accumulators")
 	// ErrCommitUnknown: the commit may or may not have happened.
 	ErrCommitUnknown = errors.New("kv: commit outcome unknown")
 	// ErrUnavailable: the store is closed or closing.
@@ -34,6 +36,12 @@ var (
 	// ErrFormat: the folder is not a Holdfast data folder, or is of a newer version.
 	ErrFormat = errors.New("kv: unknown data folder")
 )
+
+// Restartable reports whether an error of Commit leaves a transaction that can be restarted.
+func Restartable(err error) bool {
+	var unmet *RequirementError
+	return errors.Is(err, ErrConflict) || errors.As(err, &unmet)
+}
 
 // ConflictError is an ErrConflict that names its cause.
 type ConflictError struct {

@@ -100,6 +100,23 @@ type Txn interface {
 	// Delete removes a pair; removing an absent one is not an error. key is kept.
 	Delete(key []byte) error
 
+	// Accumulate adds a delta to an accumulator, which may be absent; see Merge. Deltas of one key add up. They are
+	// undone by RollbackTo, Retract and Restart like other writes, and count in TxnBytes, but they neither lock nor read the
+	// key: transactions that accumulate into one key never conflict by that. To whoever has read it they
+	// are a write of all columns. Set and Delete of the key replace the deltas before them; a delta after them changes
+	// what they have written. Reads through Get, Scan and views do not show own deltas: see Accumulated. key and
+	// delta are kept. A store without Merge fails.
+	Accumulate(key, delta []byte) error
+	// Accumulated is the value of an accumulator in the snapshot under own writes and deltas, nil if it is absent. It
+	// leaves no footprint. The value at commit may be another: see Require. The value must not be changed.
+	Accumulated(ctx context.Context, key []byte) (value []byte, err error)
+	// Require makes the commit depend on a test of the value that an accumulator then has: at the transaction's place in the
+	// order, under its own deltas and writes and those of all commits before it. It is the only thing that the
+	// transaction depends on the value by. Requirements are tested in the order they were made; RollbackTo and Retract drop those
+	// made since the mark, Restart drops all. A transaction without writes has nothing to be refused, and its
+	// requirements are not tested; nor are those of one that conflicts. key is kept.
+	Require(key []byte, r Requirement)
+
 	// Lock takes row locks in the order given, waiting first come, first served, and holds them until the
 	// transaction ends. A lock protects a key, present or not. It fails with ErrLockNotAvailable,
 	// ErrLockSkipped, ErrDeadlock, or the context's error. If a key was written after the snapshot (for
@@ -135,14 +152,14 @@ type Txn interface {
 	// shown nothing to anyone.
 	Retract(Mark)
 
-	// Commit validates and makes the writes durable. It fails with ErrConflict, ErrTooLarge,
+	// Commit validates and makes the writes durable. It fails with ErrConflict, a *RequirementError, ErrTooLarge,
 	// ErrCommitUnknown or ErrUnavailable, or with the context's error if that ended before anything was
-	// sequenced. The transaction is then over, except after ErrConflict: it keeps its locks, and Restart or
-	// Rollback must follow. One whose writes are none, or all undone, never
+	// sequenced. The transaction is then over, except after ErrConflict and a *RequirementError: it keeps its locks, and
+	// Restart or Rollback must follow. One whose writes are none, or all undone, never
 	// conflicts: its snapshot is its place in the serial order, and its read version is returned.
 	Commit(ctx context.Context) (Version, error)
 	// Restart begins the transaction anew on the newest sequenced state, as TxnOptions.Newest does: without its
-	// writes and reads, but with its locks, so that whoever has waited for a row has not waited in vain. It is
+	// writes, reads and requirements, but with its locks, so that whoever has waited for a row has not waited in vain. It is
 	// what a transaction that met a conflict goes on with. Views, iterators and marks of before are of no use
 	// any more.
 	//

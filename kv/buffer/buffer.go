@@ -81,6 +81,17 @@ func (b *Buffer) Put(w Write, limit int64) bool {
 	return true
 }
 
+// Remove takes out the write of a key, if there is one.
+func (b *Buffer) Remove(key []byte) {
+	if b.tree == nil {
+		return
+	}
+	if old, ok := b.tree.Delete(Write{Key: key}); ok {
+		b.frozen = nil
+		b.bytes -= old.Bytes()
+	}
+}
+
 // Frozen is the present state, nil if there are no writes.
 func (b *Buffer) Frozen() *Tree {
 	if b.tree == nil {
@@ -107,6 +118,21 @@ func (b *Buffer) Restore(s State) {
 
 // Current is the present state for reading at once: the next write changes it.
 func (b *Buffer) Current() *Tree { return b.tree }
+
+// Scan calls f with the writes in order of their keys until it returns false.
+func (b *Buffer) Scan(f func(Write) bool) {
+	if b.tree != nil {
+		b.tree.Scan(f)
+	}
+}
+
+// Find is the write of a key.
+func (b *Buffer) Find(key []byte) (Write, bool) {
+	if b.tree == nil || b.tree.Len() == 0 {
+		return Write{}, false
+	}
+	return b.tree.Get(Write{Key: key})
+}
 
 // Len is the number of keys in a tree.
 func Len(t *Tree) int {

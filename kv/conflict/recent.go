@@ -542,6 +542,15 @@ func (u *run) check(read *Interval, since kv.Version) *kv.ConflictError {
 func (r *Recent) Written(key []byte, cols kv.ColumnSet, since kv.Version) (kv.Version, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	return r.WrittenLocked(key, cols, since)
+}
+
+// Horizon is the version up to which writes may have been forgotten. It is for the goroutine that adds, or one that holds a
+// lock.
+func (r *Recent) Horizon() kv.Version { return r.horizon }
+
+// WrittenLocked is Written for a caller that holds a lock, or is the only one that adds.
+func (r *Recent) WrittenLocked(key []byte, cols kv.ColumnSet, since kv.Version) (kv.Version, bool) {
 	if r.newest <= since {
 		return 0, false
 	}

@@ -20,7 +20,7 @@ import (
 
 // Harness is a store under test and what the test can do to it.
 type Harness struct {
-	// Store is open and empty. The suite closes it.
+	// Store is open and empty, and adds up accumulators with Merge. The suite closes it.
 	Store kv.Store
 
 	// Reopen opens the store again after the suite has closed it. nil if it keeps nothing.
@@ -55,7 +55,7 @@ type scenario struct {
 func scenarios() []scenario {
 	var all []scenario
 	for _, theme := range [][]scenario{
-		readScenarios, anomalyScenarios, footprintScenarios, refreshScenarios, restartScenarios, lockScenarios,
+		readScenarios, anomalyScenarios, footprintScenarios, refreshScenarios, restartScenarios, accumulateScenarios, lockScenarios,
 		durabilityScenarios, limitScenarios, randomScenarios,
 	} {
 		all = append(all, theme...)

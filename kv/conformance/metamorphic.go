@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,20 +65,24 @@ const (
 	opRollback
 	opMany
 	opPresent
+	opAdd
+	opSum
+	opRequire
+	opReplace
 	opKinds
 )
 
 var opNames = [...]string{
 	"begin", "get", "scan", "open", "step", "insert", "update", "delete", "observe", "observe range", "lock",
 	"refresh", "view", "savepoint", "rollback to", "retract", "commit", "rollback",
-	"many", "first present",
+	"many", "first present", "accumulate", "accumulated", "require", "replace",
 }
 
 // weights are how often each kind is drawn.
 var weights = [opKinds]int{
 	opBegin: 40, opGet: 10, opScan: 6, opOpen: 8, opStep: 16, opInsert: 8, opUpdate: 12, opDelete: 6, opObserve: 2,
 	opObserveRange: 1, opLock: 5, opRefresh: 4, opView: 4, opSave: 6, opRollbackTo: 2, opRetract: 4, opCommit: 9,
-	opRollback: 1, opMany: 1, opPresent: 5,
+	opRollback: 1, opMany: 1, opPresent: 5, opAdd: 10, opSum: 4, opRequire: 3, opReplace: 2,
 }
 
 // op is one operation. The numbers mean what its kind makes of them; an operation that makes no sense where it
@@ -145,7 +150,7 @@ type comparison struct {
 // compare runs a list on fresh stores and returns what went differently, with everything up to there, and the log
 // of what was done.
 func (e *env) compare(ops []op) (trouble string, log []string) {
-	c := &comparison{env: e.fresh(), reference: memkv.New(memkv.Options{})}
+	c := &comparison{env: e.fresh(), reference: memkv.New(memkv.Options{Merge: Merge})}
 	defer func() {
 		for _, d := range c.duels {
 			if d != nil {
@@ -229,6 +234,9 @@ func errorKind(err error) string {
 	if err == nil {
 		return "ok"
 	}
+	if unmet := (*kv.RequirementError)(nil); errors.As(err, &unmet) {
+		return fmt.Sprintf("of %s: %v", unmet.Key, unmet)
+	}
 	for _, kind := range []error{
 		kv.ErrConflict, kv.ErrStale, kv.ErrDeadlock, kv.ErrLockNotAvailable, kv.ErrLockSkipped, kv.ErrTooLarge,
 		kv.ErrReadOnly, kv.ErrCommitUnknown, kv.ErrUnavailable,
@@ -244,6 +252,48 @@ func errorKind(err error) string {
 const keyCount = 7
 
 func (o op) key() string { return string([]byte{'a' + byte(o.a%keyCount)}) }
+
+// sumKey is the key of an accumulator, which lies between the rows.
+func (o op) sumKey() []byte { return []byte{'b' + 2*byte(o.a%3), '+'} }
+
+// amount is a small number.
+func (o op) amount() []byte { return fmt.Append(nil, o.b%7-3) }
+
+// require bounds an accumulator on one side or the other.
+func (o op) require(txn kv.Txn) {
+	bound, below := o.b%9-4, o.c%2 == 0
+	txn.Require(o.sumKey(), func(value []byte) error {
+		n := 0
+		if value != nil {
+			n, _ = strconv.Atoi(string(value))
+		}
+		if below == (n > bound) && n != bound {
+			return fmt.Errorf("%d is beyond %d", n, bound)
+		}
+		return nil
+	})
+}
+
+// sum reads an accumulator in one of the ways there are.
+func (o op) sum(ctx context.Context, txn kv.Txn) string {
+	switch o.b % 4 {
+	case 0:
+		value, ok, err := txn.Get(ctx, o.sumKey(), o.columns())
+		return fmt.Sprintf("get %q %v %s", value, ok, errorKind(err))
+	case 1:
+		txn.Observe(o.sumKey(), o.columns())
+	}
+	value, err := txn.Accumulated(ctx, o.sumKey())
+	return fmt.Sprintf("%q %s", value, errorKind(err))
+}
+
+// replace writes an accumulator as if it had been counted anew.
+func (o op) replace(txn kv.Txn) error {
+	if o.c%3 == 0 {
+		return txn.Delete(o.sumKey())
+	}
+	return txn.Set(o.sumKey(), fmt.Append(nil, 1+o.b%3), kv.AllColumns)
+}
 
 func (o op) keyRange() kv.KeyRange {
 	bounds := []string{"a", "b", "bb", "c", "d", "dd", "e", "f", "g", "h"}
@@ -323,6 +373,10 @@ func (c *comparison) note(o op, result string) {
 		detail = fmt.Sprintf("%s", o.keys())
 	case opUpdate:
 		detail = fmt.Sprintf("%s column %d", o.key(), 1+o.b%2)
+	case opAdd:
+		detail = fmt.Sprintf("%s %s", o.sumKey(), o.amount())
+	case opSum, opRequire, opReplace:
+		detail = fmt.Sprintf("%s %d %d", o.sumKey(), o.b, o.c)
 	case opLock:
 		detail = fmt.Sprintf("%s mode %d", o.key(), o.b%4)
 	case opRollbackTo, opRetract:
@@ -385,6 +439,14 @@ func (c *comparison) simple(o op, d *duel, s *side) string {
 			return errorKind(err)
 		}
 		return fmt.Sprint(at)
+	case opAdd:
+		return errorKind(s.txn.Accumulate(o.sumKey(), o.amount()))
+	case opSum:
+		return o.sum(c.ctx, s.txn)
+	case opRequire:
+		o.require(s.txn)
+	case opReplace:
+		return errorKind(o.replace(s.txn))
 	case opView:
 		s.view = s.txn.View()
 	case opSave:
@@ -426,7 +488,7 @@ func (o op) many(txn kv.Txn) string {
 	key := func() []byte { return fmt.Appendf(nil, "%c%02d", 'a'+rng.IntN(keyCount), rng.IntN(100)) }
 	for range 400 {
 		var err error
-		switch o.c % 4 {
+		switch o.c % 5 {
 		case 0:
 			err = txn.Set(key(), []byte("0.0.0"), kv.AllColumns)
 		case 1:
@@ -439,12 +501,14 @@ func (o op) many(txn kv.Txn) string {
 			if start := key(); rng.IntN(4) == 0 {
 				txn.ObserveRange(kv.KeyRange{Start: start, End: append(bytes.Clone(start), '~')}, o.columns())
 			}
+		case 4:
+			err = txn.Accumulate(append(key(), '+'), o.amount())
 		}
 		if err != nil {
 			return errorKind(err)
 		}
 	}
-	return []string{"sets", "deletes", "observes keys", "observes ranges"}[o.c%4]
+	return []string{"sets", "deletes", "observes keys", "observes ranges", "accumulates"}[o.c%5]
 }
 
 func (c *comparison) begin(o op) string {
@@ -462,20 +526,37 @@ func (c *comparison) begin(o op) string {
 	return ""
 }
 
-// commit commits the tested side, and then the reference, unless the store may have a conflict of its own.
+// commit commits the tested side, and then the reference, unless the store may have a conflict of its own. Some of the
+// transactions that may go on after that do so.
 func (c *comparison) commit(o op, d *duel) string {
 	d.tested.close()
 	d.reference.close()
 	c.duels[o.slot] = nil
 	_, err := d.tested.txn.Commit(c.ctx)
 	c.note(o, errorKind(err))
-	defer d.tested.txn.Rollback()
-	defer d.reference.txn.Rollback()
 	if errors.Is(err, kv.ErrConflict) && c.Coarse {
+		d.tested.txn.Rollback()
+		d.reference.txn.Rollback()
 		return ""
 	}
 	_, want := d.reference.txn.Commit(c.ctx)
+	if kv.Restartable(err) && kv.Restartable(want) && o.a%2 == 0 {
+		if err := errors.Join(d.tested.restart(c.ctx), d.reference.restart(c.ctx)); err != nil {
+			return err.Error()
+		}
+		c.duels[o.slot] = d
+		c.note(o, "restarted")
+	} else {
+		d.tested.txn.Rollback()
+		d.reference.txn.Rollback()
+	}
 	return differ(errorKind(err), errorKind(want))
+}
+
+// restart begins the transaction anew.
+func (s *side) restart(ctx context.Context) error {
+	s.marks, s.view = nil, nil
+	return s.txn.Restart(ctx, false)
 }
 
 func (c *comparison) refresh(o op, d *duel) string {

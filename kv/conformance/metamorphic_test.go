@@ -8,7 +8,7 @@ import (
 	"holdfast/kv/memkv"
 )
 
-func reference(testing.TB) Harness { return Harness{Store: memkv.New(memkv.Options{})} }
+func reference(testing.TB) Harness { return Harness{Store: memkv.New(memkv.Options{Merge: Merge})} }
 
 // TestComparisonSaysSomething makes sure that the random lists of operations reach what they are there to compare.
 func TestComparisonSaysSomething(t *testing.T) {
@@ -24,6 +24,10 @@ func TestComparisonSaysSomething(t *testing.T) {
 		regexp.MustCompile(`step : \w=`),
 		regexp.MustCompile(`step : closed`),
 		regexp.MustCompile(`retract .*: done`),
+		regexp.MustCompile(`commit : of .*: kv: a requirement`),
+		regexp.MustCompile(`commit : restarted`),
+		regexp.MustCompile(`accumulate .*: ok`),
+		regexp.MustCompile(`accumulated .*: "-?\d+" ok`),
 		regexp.MustCompile(`many : sets`),
 		regexp.MustCompile(`many : observes`),
 		regexp.MustCompile(`scan .*: \[.=.* .=`),

@@ -410,6 +410,31 @@ var mutants = map[string]mutant{
 		},
 		noticed: []string{"limit/read-only", "lock/read-only", compared},
 	},
+	"accumulating is reading and writing": {
+		wrap: func(_ kv.Store, t kv.Txn) kv.Txn { return &readsAndWrites{t} },
+		noticed: []string{
+			"accumulate/no conflicts", "accumulate/order with set", "require/own values", compared,
+		},
+	},
+	"deltas are never undone": {
+		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &keepsDeltas{Txn: t} },
+		noticed: []string{"accumulate/savepoints", "accumulate/retract", "accumulate/restart", "accumulate/recount", compared},
+	},
+	"accumulated is recorded": {
+		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &recordsSums{t} },
+		noticed: []string{"accumulate/no conflicts", "accumulate/refresh", compared},
+	},
+	"requirements are tested in the snapshot": {
+		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &testsEarly{Txn: t} },
+		noticed: []string{"require/exactly", "require/own values", "require/write without delta", compared},
+	},
+	"requirements are not tested": {
+		wrap: func(_ kv.Store, t kv.Txn) kv.Txn { return &testsNothing{t} },
+		noticed: []string{
+			"require/exactly", "require/refused", "require/savepoints", "require/write without delta", "require/keeps locks", "require/group",
+			"accumulate/many", compared,
+		},
+	},
 	"restart does nothing": {
 		restart: func(kv.Txn, context.Context, bool) error { return nil },
 		noticed: []string{"restart/after a conflict", "restart/keeps locks only"},
@@ -421,7 +446,7 @@ var mutants = map[string]mutant{
 }
 
 func (m *mutant) harness(testing.TB) Harness {
-	s := memkv.New(memkv.Options{})
+	s := memkv.New(memkv.Options{Merge: Merge})
 	return Harness{
 		Store:     &mutantStore{Store: s, mutant: m},
 		PauseSync: func() func() { return s.PauseSync() },

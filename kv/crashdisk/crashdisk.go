@@ -27,7 +27,7 @@ var ErrDead = errors.New("the disk has crashed")
 
 // New is a disk without failures so far, on a file system of vfs.NewCrashableMem.
 func New(memory *vfs.MemFS) *Disk {
-	d := &Disk{FS: memory, memory: memory}
+	d := &Disk{FS: Careful(memory), memory: memory}
 	d.change = sync.NewCond(&d.state)
 	return d
 }
@@ -53,7 +53,7 @@ func (d *Disk) Crash(c vfs.CrashCloneCfg) *Disk {
 	defer d.state.Unlock()
 	d.dead = true
 	d.change.Broadcast()
-	return New(d.memory.CrashClone(c))
+	return New(Clone(d.memory, c))
 }
 
 // sync does a sync when it is allowed.

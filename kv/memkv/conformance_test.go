@@ -10,7 +10,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	conformance.Run(t, func(testing.TB) conformance.Harness {
-		return harness(memkv.New(memkv.Options{KeyBytes: 1000, ValueBytes: 10_000, TxnBytes: 100_000}))
+		return harness(memkv.New(memkv.Options{KeyBytes: 1000, ValueBytes: 10_000, TxnBytes: 100_000, Merge: conformance.Merge}))
 	})
 }
 

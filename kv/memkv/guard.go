@@ -3,6 +3,8 @@ package memkv
 import (
 	"context"
 	"slices"
+
+	"holdfast/kv"
 )
 
 // Restart implements kv.Txn.
@@ -29,7 +31,8 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 	for _, r := range t.footprint {
 		r.retracted = true // by iterators left open
 	}
-	t.snapshot, t.writes, t.bytes, t.footprint = s.newest, new(buffer), 0, nil
+	t.snapshot, t.writes, t.deltas, t.bytes = s.newest, new(buffer), new(deltas), 0
+	t.required, t.footprint = nil, nil
 	return nil
 }
 
@@ -81,10 +84,14 @@ func (t *txn) against() (found bool) {
 		if o.waiting != nil {
 			continue // for a lock, which t may have
 		}
-		t.writes.Scan(func(key string, w write) bool {
-			found = slices.ContainsFunc(o.reads, func(r *read) bool { return r.contains(key) && r.columns.Meets(w.columns) })
+		changes := func(key string, columns kv.ColumnSet) bool {
+			found = slices.ContainsFunc(o.reads, func(r *read) bool { return r.contains(key) && r.columns.Meets(columns) })
 			return !found
-		})
+		}
+		t.writes.Scan(func(key string, w write) bool { return changes(key, w.columns) })
+		if !found {
+			t.deltas.Scan(func(key string, _ []byte) bool { return changes(key, kv.AllColumns) })
+		}
 		if found {
 			return true
 		}

@@ -21,9 +21,10 @@ import (
 
 // Options configure a Store. The zero value has no limits.
 type Options struct {
-	KeyBytes   int   // longest key, in bytes; 0 means no limit
-	ValueBytes int   // longest value, in bytes; 0 means no limit
-	TxnBytes   int64 // keys and values one transaction may have buffered, in bytes; 0 means no limit
+	KeyBytes   int      // longest key, in bytes; 0 means no limit
+	ValueBytes int      // longest value, in bytes; 0 means no limit
+	TxnBytes   int64    // keys and values one transaction may have buffered, in bytes; 0 means no limit
+	Merge      kv.Merge // of accumulators; nil: there are none
 }
 
 // tree is the content of one committed state.
@@ -91,7 +92,7 @@ func (s *Store) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 	if s.closed {
 		return nil, unavailable()
 	}
-	t := &txn{store: s, options: o, snapshot: s.durable, writes: new(buffer)}
+	t := &txn{store: s, options: o, snapshot: s.durable, writes: new(buffer), deltas: new(deltas)}
 	if o.Newest {
 		t.snapshot = s.newest
 	}

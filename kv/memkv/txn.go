@@ -29,7 +29,9 @@ type txn struct {
 	options   kv.TxnOptions
 	snapshot  state
 	writes    *buffer
-	bytes     int64 // of the keys and values in writes
+	deltas    *deltas // of keys that are not in writes
+	bytes     int64   // of the keys and values in writes and deltas
+	required  []requirement
 	footprint []*read
 	held      []string // keys with a lock of this transaction
 	waiting   *waiter  // the lock request it waits for, nil if none
@@ -41,9 +43,11 @@ type txn struct {
 
 // mark implements kv.Mark.
 type mark struct {
-	writes *buffer
-	bytes  int64
-	reads  int // length of the footprint
+	writes   *buffer
+	deltas   *deltas
+	bytes    int64
+	required int // length of the list
+	reads    int // length of the footprint
 }
 
 // usable tells why the transaction cannot go on, nil if it can.
@@ -139,10 +143,14 @@ func (t *txn) put(key []byte, w write) error {
 		w.columns |= old.columns
 		bytes -= int64(len(key) + len(old.value))
 	}
+	if old, ok := t.deltas.Get(string(key)); ok {
+		bytes -= int64(len(key) + len(old))
+	}
 	if limit := s.options.TxnBytes; limit > 0 && bytes > limit {
 		return fmt.Errorf("%w: transaction of %d bytes, the limit is %d", kv.ErrTooLarge, bytes, limit)
 	}
 	t.writes.Set(string(key), w)
+	t.deltas.Delete(string(key))
 	t.bytes = bytes
 	return nil
 }
@@ -150,14 +158,17 @@ func (t *txn) put(key []byte, w write) error {
 func (t *txn) Savepoint() kv.Mark {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	return mark{writes: t.writes.Copy(), bytes: t.bytes, reads: len(t.footprint)}
+	return mark{
+		writes: t.writes.Copy(), deltas: t.deltas.Copy(), bytes: t.bytes, required: len(t.required), reads: len(t.footprint),
+	}
 }
 
 func (t *txn) RollbackTo(m kv.Mark) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	to := m.(mark)
-	t.writes, t.bytes = to.writes.Copy(), to.bytes
+	t.writes, t.deltas, t.bytes = to.writes.Copy(), to.deltas.Copy(), to.bytes
+	t.required = t.required[:to.required:to.required]
 }
 
 func (t *txn) Retract(m kv.Mark) {
@@ -214,8 +225,8 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	s.mu.Lock()
 	t.giveWay(ctx)
 	version, err := t.sequence(ctx)
-	wrote := t.writes.Len() > 0
-	if errors.Is(err, kv.ErrConflict) {
+	wrote := t.wrote()
+	if kv.Restartable(err) {
 		t.doomed = err
 		s.mu.Unlock()
 		return 0, err
@@ -244,16 +255,13 @@ func (t *txn) sequence(ctx context.Context) (kv.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if t.writes.Len() == 0 {
+	if !t.wrote() {
 		return t.snapshot.version, nil
 	}
 	if err := t.validate(); err != nil {
 		return 0, err
 	}
 	next := state{version: s.newest.version + 1, data: s.newest.data.Copy()}
-	if o := t.options.Observer; o != nil {
-		o.Sequenced(next.version)
-	}
 	written := map[string]kv.ColumnSet{}
 	t.writes.Scan(func(key string, w write) bool {
 		if w.deleted {
@@ -264,6 +272,12 @@ func (t *txn) sequence(ctx context.Context) (kv.Version, error) {
 		written[key] = w.columns
 		return true
 	})
+	if err := t.accumulate(next.data, written); err != nil {
+		return 0, err
+	}
+	if o := t.options.Observer; o != nil {
+		o.Sequenced(next.version)
+	}
 	s.newest = next
 	s.log = append(s.log, commit{version: next.version, writes: written})
 	s.sync()

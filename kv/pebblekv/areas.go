@@ -44,7 +44,7 @@ func areaOf(key []byte) (uint32, bool) {
 }
 
 // add counts the writes of a transaction.
-func (a *areas) add(writes *buffer.Tree) {
+func (a *areas) add(writes *buffer.Buffer) {
 	var area uint32
 	bytes := int64(0) // of the latest writes in a row that are in one area
 	writes.Scan(func(w buffer.Write) bool {

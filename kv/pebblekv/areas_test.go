@@ -39,7 +39,7 @@ func TestAreas(t *testing.T) {
 					}
 					return true
 				})
-				a.add(b.Current())
+				a.add(&b)
 			}
 			if period < 3 {
 				a.flushBegins()

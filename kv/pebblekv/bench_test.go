@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"holdfast/kv"
+	"holdfast/kv/conformance"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -115,6 +116,46 @@ func BenchmarkCommitRaw(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// BenchmarkAccumulate commits rows like BenchmarkCommit, each of which adds to one accumulator of the group that it is in, under a
+// bound: of one group, which is in memory, and of so many that their values are read.
+func BenchmarkAccumulate(b *testing.B) {
+	for _, writers := range []int{1, 64, 256} {
+		for _, groups := range []uint64{1, 100_000} {
+			b.Run(fmt.Sprintf("%d/groups=%d", writers, groups), func(b *testing.B) {
+				o := Options{Folder: benchFolder(b) + "/data", Logger: quiet, Merge: conformance.Merge}
+				s := mustOpen(b, o)
+				ctx := context.Background()
+				value := make([]byte, 100)
+				parallel(b, writers, func(n uint64) {
+					txn, err := s.Begin(ctx, kv.TxnOptions{})
+					if err == nil {
+						err = txn.Set(benchKey(benchNumber(n)), value, kv.AllColumns)
+					}
+					sum := fmt.Appendf(nil, "sum%08d", benchNumber(n)%groups)
+					if err == nil {
+						// Up and down, so that the number stays small.
+						err = txn.Accumulate(sum, []byte([]string{"1", "-1"}[n%2]))
+					}
+					if err == nil {
+						txn.Require(sum, func(value []byte) error {
+							if len(value) > 10 {
+								return errors.New("beyond the bound")
+							}
+							return nil
+						})
+						_, err = txn.Commit(ctx)
+					}
+					if err != nil {
+						b.Error(err)
+					}
+				})
+				stats := s.Stats()
+				b.ReportMetric(float64(stats.Commits)/float64(stats.Groups), "commits/group")
+			})
+		}
 	}
 }
 

@@ -28,10 +28,14 @@ import (
 //
 // The other way, pieces of one large batch, would write everything to the log and the memtables as well, and needs a
 // log record that tells which pieces belong together.
+//
+// The values of accumulators are known in the sequencer only. They become tables of their own there, linked in with the others; so
+// that no two tables overlap, tables of writes end where deltas lie between their keys, and the other way round.
 type tables struct {
 	paths  []string
 	writes int
 	bytes  int64 // of the writes
+	cuts   []int // deltas, by their number in order, before which a table ends
 }
 
 const (
@@ -52,7 +56,7 @@ func (t *txn) commitBytes() int64 {
 	if t.tables != nil {
 		return t.store.options.limits.groupBytes + 1
 	}
-	return t.spilled.bytes() + t.writes.Bytes()
+	return t.spilled.bytes() + t.writes.Bytes() + t.deltas.Bytes()
 }
 
 // prepareSpilled does for the commit of t, some of whose writes are in files, what can be done outside the sequencer.
@@ -66,7 +70,7 @@ func (s *Store) prepareSpilled(ctx context.Context, t *txn) error {
 		out = batchSink{t.batch}
 	} else {
 		t.tables = &tables{bytes: bytes}
-		out = &tableSink{store: s, tables: t.tables}
+		out = &tableSink{store: s, tables: t.tables, deltas: t.deltaKeys()}
 	}
 	for n := 0; c.Valid(); n++ {
 		if n%writesPerCheck == 0 && ctx.Err() != nil {
@@ -85,6 +89,11 @@ func (s *Store) prepareSpilled(ctx context.Context, t *txn) error {
 		}
 		c.Next(all)
 	}
+	t.deltas.Scan(func(w buffer.Write) bool {
+		end := conflict.PointEnd(w.Key)
+		t.bulk = append(t.bulk, conflict.Interval{Start: end[:len(w.Key)], End: end, Columns: w.Columns})
+		return true
+	})
 	t.bulk = s.recent.Bulk(t.bulk)
 	if err := errors.Join(c.Err(), out.end()); err != nil {
 		return diskError(err)
@@ -114,10 +123,23 @@ type tableSink struct {
 	tables *tables
 	writer *sstable.Writer // of the present table, nil before the first
 	first  []byte          // stored key of the present table
+	deltas [][]byte        // keys that belong to other tables, in order
+	passed int             // of deltas: those below the latest key
 }
 
 func (o *tableSink) add(w buffer.Write) error {
 	key := encodeKey(w.Key)
+	passed := o.passed
+	for o.passed < len(o.deltas) && bytes.Compare(o.deltas[o.passed], w.Key) < 0 {
+		o.passed++
+	}
+	if o.passed > passed {
+		if o.tables.cuts = append(o.tables.cuts, o.passed); o.writer != nil {
+			if err := o.next(key); err != nil {
+				return err
+			}
+		}
+	}
 	if o.writer == nil || o.full(key) {
 		if err := o.next(key); err != nil {
 			return err
@@ -194,9 +216,41 @@ func (l *tables) remove(s *Store) {
 	l.paths = nil
 }
 
+// deltaKeys are the keys of the deltas of t in order.
+func (t *txn) deltaKeys() (keys [][]byte) {
+	t.deltas.Scan(func(w buffer.Write) bool {
+		keys = append(keys, w.Key)
+		return true
+	})
+	return keys
+}
+
+// addUp makes tables of the values of the accumulators that t, which is alone in its group, has changed.
+func (s *Store) addUp(t *txn) error {
+	if t.deltas.Len() == 0 {
+		return nil
+	}
+	out := &tableSink{store: s, tables: t.tables}
+	n, cuts := 0, t.tables.cuts
+	err := s.sums.settle([]*txn{t}, func(w buffer.Write) error {
+		if len(cuts) > 0 && n == cuts[0] {
+			cuts = cuts[1:]
+			if err := out.end(); err != nil {
+				return err
+			}
+		}
+		n++
+		return out.add(w)
+	})
+	return errors.Join(err, out.end())
+}
+
 // ingest makes the tables of t, which has been validated and has its version, part of the store, durably. It is called by the
 // sequencer. An error means that the commit has not happened, unless it is a kv.ErrCommitUnknown.
 func (s *Store) ingest(t *txn) error {
+	if err := s.addUp(t); err != nil {
+		return diskError(err)
+	}
 	unknown := func() error { return fmt.Errorf("%w: %w", kv.ErrCommitUnknown, s.unavailable()) }
 	batch := s.engine.newBatch(64)
 	var version [8]byte

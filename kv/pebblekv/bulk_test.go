@@ -48,6 +48,19 @@ func bulkWrite(txn kv.Txn, n uint64, seen []byte) error {
 	return nil
 }
 
+// bulkSums are accumulators that lie before, between and behind the rows.
+var bulkSums = []string{"bulk", "bulk/0100+", "bulk/0100++", "bulk/0300+", "bulks"}
+
+// bulkAdd adds one to each of them, and to one that small commits add to as well.
+func bulkAdd(txn kv.Txn) error {
+	for _, key := range append(bulkSums, "sum") {
+		if err := txn.Accumulate([]byte(key), []byte("1")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // bulkState is the number of the last bulk transaction, which must be there whole, the counter that was seen before it, and
 // the counter now.
 func bulkState(t *testing.T, r kv.Reader, where string) (n, seen, counter uint64) {
@@ -59,6 +72,9 @@ func bulkState(t *testing.T, r kv.Reader, where string) (n, seen, counter uint64
 	rows := 0
 	it := r.Scan(ctx, kv.PrefixRange([]byte("bulk/")), kv.ScanOptions{})
 	for it.Next() {
+		if bytes.HasSuffix(it.Key(), []byte("+")) {
+			continue
+		}
 		rows++
 		if !bytes.Equal(it.Value(), first) {
 			t.Errorf("%s: row %s is of another transaction than the first", where, it.Key())
@@ -81,6 +97,24 @@ func bulkState(t *testing.T, r kv.Reader, where string) (n, seen, counter uint64
 	return n, seen, counter
 }
 
+// checkBulkSums compares the accumulators with the numbers of transactions.
+func checkBulkSums(t *testing.T, r kv.Reader, n, counter uint64, where string) {
+	t.Helper()
+	for _, key := range append(bulkSums, "sum") {
+		want := n
+		if key == "sum" {
+			want += counter
+		}
+		value, ok, err := r.Get(ctx, []byte(key), kv.AllColumns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(value); ok != (want > 0) || ok && got != fmt.Sprint(want) {
+			t.Errorf("%s: accumulator %s is %q after %d bulk and %d small transactions", where, key, got, n, counter)
+		}
+	}
+}
+
 // bulkCrash is a disk after a crash and what must be on it.
 type bulkCrash struct {
 	disk          *vfs.MemFS
@@ -100,7 +134,7 @@ func TestBulkCrash(t *testing.T) {
 	var bulk, counter atomic.Uint64 // acknowledged
 	crash := func(percent int, where string) {
 		c := bulkCrash{bulk: bulk.Load(), counter: counter.Load(), where: fmt.Sprintf("%s with %d%% of the unsynced", where, percent)}
-		c.disk = memory.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: random})
+		c.disk = crashdisk.Clone(memory, vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: random})
 		crashes = append(crashes, c)
 	}
 	o := bulkOptions(crashAtOperations(memory, 11, func(where string) {
@@ -124,7 +158,10 @@ func TestBulkCrash(t *testing.T) {
 		for i := uint64(1); !stop.Load(); i++ {
 			txn, err := s.Begin(ctx, kv.TxnOptions{})
 			if err == nil {
-				if err = txn.Set([]byte("counter"), binary.BigEndian.AppendUint64(nil, i), kv.AllColumns); err == nil {
+				err = errors.Join(
+					txn.Set([]byte("counter"), binary.BigEndian.AppendUint64(nil, i), kv.AllColumns),
+					txn.Accumulate([]byte("sum"), []byte("1")))
+				if err == nil {
 					_, err = txn.Commit(ctx)
 				}
 			}
@@ -147,7 +184,7 @@ func TestBulkCrash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := bulkWrite(txn, i, seen); err != nil {
+		if err := errors.Join(bulkWrite(txn, i, seen), bulkAdd(txn)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := txn.Commit(ctx); err != nil {
@@ -181,6 +218,7 @@ func checkBulkCrash(t *testing.T, c bulkCrash) {
 	defer s.Close()
 	txn := mustBegin(t, s, kv.TxnOptions{})
 	n, seen, counter := bulkState(t, txn, "crash at "+c.where)
+	checkBulkSums(t, txn, n, counter, "crash at "+c.where)
 	if n < c.bulk || counter < c.counter {
 		t.Errorf("crash at %s: bulk transaction %d and counter %d, acknowledged are %d and %d", c.where, n, counter, c.bulk, c.counter)
 	}
@@ -218,7 +256,7 @@ func TestBulkDiskFull(t *testing.T) {
 		put(t, s, "a=1")
 		txn := mustBegin(t, s, kv.TxnOptions{})
 		left.Store(after)
-		err := bulkWrite(txn, 1, nil)
+		err := errors.Join(bulkWrite(txn, 1, nil), bulkAdd(txn))
 		if err == nil {
 			_, err = txn.Commit(ctx)
 		}
@@ -242,12 +280,13 @@ func TestBulkDiskFull(t *testing.T) {
 			t.Errorf("disk full after %d operations: left behind are %v", after, names)
 		}
 		txn = mustBegin(t, s, kv.TxnOptions{})
-		if err := bulkWrite(txn, 2, nil); err != nil {
+		if err := errors.Join(bulkWrite(txn, 2, nil), bulkAdd(txn)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := txn.Commit(ctx); err != nil {
 			t.Fatalf("with room again: %v", err)
 		}
+		checkBulkSums(t, mustBegin(t, s, kv.TxnOptions{}), 1, 0, "with room again")
 	}
 }
 
@@ -266,7 +305,7 @@ func TestBulkCannotLink(t *testing.T) {
 	s := mustOpen(t, o)
 	early := mustBegin(t, s, kv.TxnOptions{})
 	txn := mustBegin(t, s, kv.TxnOptions{})
-	if err := bulkWrite(txn, 1, nil); err != nil {
+	if err := errors.Join(bulkWrite(txn, 1, nil), bulkAdd(txn)); err != nil {
 		t.Fatal(err)
 	}
 	_, err := txn.Commit(ctx)
@@ -287,8 +326,16 @@ func TestBulkCannotLink(t *testing.T) {
 	if n, _, _ := bulkState(t, early, "after the failure"); n != 0 {
 		t.Error("the transaction is there")
 	}
+	checkBulkSums(t, early, 0, 0, "after the failure")
 	early.Rollback()
-	put(t, s, "a=1")
+	small := mustBegin(t, s, kv.TxnOptions{})
+	if err := small.Accumulate([]byte("sum"), []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := small.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	checkBulkSums(t, mustBegin(t, s, kv.TxnOptions{}), 0, 1, "after the failure and a small commit")
 }
 
 // TestBulkBesideOthers: while a large transaction is being prepared, small ones are committed; what conflicts with it is

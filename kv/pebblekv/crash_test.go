@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/kv"
+	"holdfast/kv/conformance"
 	"holdfast/kv/crashdisk"
 	"holdfast/kv/internal/fault"
 
@@ -23,7 +24,7 @@ import (
 
 // The crash tests run a load of counters and crash the disk at many moments of it. Worker w's transaction i sets two
 // keys to i, adds a key of its own, and deletes that of transaction i-2. So the state tells which transactions it
-// has, and whether it has them whole.
+// has, and whether it has them whole. All of them add one to one accumulator.
 
 type counterLoad struct {
 	workers int
@@ -76,7 +77,7 @@ func (l *counterLoad) transaction(s *Store, w int, i int64) (kv.Version, error) 
 			return 0, err
 		}
 	}
-	if err := txn.Delete(counterKey(w, i-2)); err != nil {
+	if err := errors.Join(txn.Delete(counterKey(w, i-2)), txn.Accumulate([]byte("total"), []byte("1"))); err != nil {
 		return 0, err
 	}
 	return txn.Commit(ctx)
@@ -97,7 +98,7 @@ func (l *counterLoad) crash(fs *vfs.MemFS, random *rand.Rand, percent int, where
 		c.version = append(c.version, l.version[w].Load()) // before acked, which follows it
 		c.acked = append(c.acked, l.acked[w].Load())
 	}
-	c.disk = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: random})
+	c.disk = crashdisk.Clone(fs, vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: random})
 	return c
 }
 
@@ -143,6 +144,11 @@ func (l *counterLoad) check(t *testing.T, c crashState, open func(vfs.FS) (*Stor
 		}
 		total += left
 	}
+	if value, err := txn.Accumulated(ctx, []byte("total")); err != nil {
+		t.Fatal(err)
+	} else if got := string(value); got != fmt.Sprint(total) && (total > 0 || value != nil) {
+		t.Errorf("crash at %s: the accumulator is %q after %d transactions", c.where, got, total)
+	}
 	// Versions count the commits, so that the state is a prefix of them: none is missing below.
 	if uint64(total) != uint64(txn.ReadVersion()) {
 		t.Errorf("crash at %s: version %d of %d transactions", c.where, txn.ReadVersion(), total)
@@ -167,7 +173,7 @@ func TestCrashAtSteps(t *testing.T) {
 	var mu sync.Mutex
 	var crashes []crashState
 	steps := map[fault.Step]int{}
-	o := testOptions(fs)
+	o := testOptions(crashdisk.Careful(fs))
 	o.Fault.Step = func(step fault.Step) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -189,9 +195,9 @@ func TestCrashAtSteps(t *testing.T) {
 }
 
 // crashAtOperations calls crash before some of the operations that change files.
-func crashAtOperations(fs vfs.FS, every int64, crash func(where string)) vfs.FS {
+func crashAtOperations(memory *vfs.MemFS, every int64, crash func(where string)) vfs.FS {
 	var n atomic.Int64
-	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	return errorfs.Wrap(crashdisk.Careful(memory), errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && n.Add(1)%every == 0 {
 			crash(fmt.Sprintf("operation %d on %s", op.Kind, op.Path))
 		}
@@ -221,11 +227,11 @@ func TestCrashAtOperations(t *testing.T) {
 		for _, c := range crashes {
 			var again []crashState
 			recovered := load.check(t, c, func(fs vfs.FS) (*Store, error) {
-				return openTest(crashAtOperations(fs, 5, func(where string) {
+				return openTest(crashAtOperations(fs.(*vfs.MemFS), 5, func(where string) {
 					mu.Lock()
 					defer mu.Unlock()
 					again = append(again, crashState{
-						disk:  fs.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100 * random.IntN(2), RNG: random}),
+						disk:  crashdisk.Clone(fs.(*vfs.MemFS), vfs.CrashCloneCfg{UnsyncedDataPercent: 100 * random.IntN(2), RNG: random}),
 						acked: c.acked, version: c.version, where: c.where + ", then " + where,
 					})
 				}))
@@ -347,7 +353,7 @@ func TestFatalEndsProcess(t *testing.T) {
 			}
 			return nil
 		}))
-		s, err := Open(Options{Folder: dir, FS: failing})
+		s, err := Open(Options{Folder: dir, FS: failing, Merge: conformance.Merge})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)

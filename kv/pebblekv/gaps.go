@@ -177,12 +177,14 @@ func (g *gaps) written(t *txn) {
 	case t.bulk != nil || t.spilled.any():
 		g.cutRanges(t.bulk)
 	default:
-		t.writes.Current().Scan(func(w buffer.Write) bool {
+		cut := func(w buffer.Write) bool {
 			if !w.Deleted {
 				g.cut(w.Key)
 			}
 			return true
-		})
+		}
+		t.writes.Scan(cut)
+		t.deltas.Scan(cut)
 	}
 }
 

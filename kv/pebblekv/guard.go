@@ -139,13 +139,16 @@ func (g *guards) against(t *txn) bool {
 }
 
 func (o *guard) meets(t *txn) (found bool) {
-	if t.bulk != nil {
+	if t.bulk != nil { // with the deltas
 		return slices.ContainsFunc(t.bulk, func(w conflict.Interval) bool { return o.covers(w.Start, w.End, w.Columns) })
 	}
-	t.writes.Current().Scan(func(w buffer.Write) bool {
+	covers := func(w buffer.Write) bool {
 		found = o.covers(w.Key, nil, w.Columns)
 		return !found
-	})
+	}
+	if t.writes.Scan(covers); !found {
+		t.deltas.Scan(covers)
+	}
 	return found
 }
 

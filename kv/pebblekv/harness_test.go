@@ -23,7 +23,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 func testOptions(fs vfs.FS) Options {
 	return Options{
 		Folder: "data", FS: fs, CacheBytes: 1 << 20, MemtableBytes: 1 << 20, MaxTxnBytes: 4 << 20, CloseGrace: 20 * time.Millisecond,
-		Fatal: func(string) {}, Logger: quiet,
+		Fatal: func(string) {}, Logger: quiet, Merge: conformance.Merge,
 	}
 }
 

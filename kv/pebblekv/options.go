@@ -78,6 +78,14 @@ type Options struct {
 	// one of them has written such a key. Default: 524288.
 	TxnLocks int
 
+	// Merge adds up accumulators: see kv.Merge. Default: the store has none.
+	Merge kv.Merge
+
+	// DeltaBytes bounds what the deltas of one transaction to accumulators take, counted like MaxTxnBytes, in which they count
+	// as well. They stay in memory, where each takes about 100 bytes more. Default: 256 MiB, which is some million
+	// accumulators.
+	DeltaBytes int64
+
 	// CloseGrace is how long Close waits for open iterators to be closed, after which they are abandoned
 	// with the memory they hold. Default: 5 s.
 	CloseGrace time.Duration
@@ -116,6 +124,7 @@ const (
 	maxValueBytes = 1 << 30
 	spillBytes    = 64 << 20
 	txnLocks      = 512 << 10
+	deltaBytes    = 256 << 20
 )
 
 func (o Options) withDefaults() Options {
@@ -139,6 +148,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TxnLocks == 0 {
 		o.TxnLocks = txnLocks
+	}
+	if o.DeltaBytes == 0 {
+		o.DeltaBytes = deltaBytes
 	}
 	// What is not spilled is committed as one batch, which Pebble limits to 4 GiB.
 	o.SpillBytes = min(o.SpillBytes, 1<<30)

@@ -28,6 +28,8 @@ type limits struct {
 	preparedReads int
 	// locks is how many locks the sequencer releases itself.
 	locks int
+	// accumulatorBytes is how much memory the values of accumulators may take between groups.
+	accumulatorBytes int
 	// trimPerGroup bounds the trimming of the recent writes for each group, beyond twice what the last one added.
 	trimPerGroup int
 	// gaps bounds the gaps that are remembered.
@@ -39,6 +41,7 @@ type limits struct {
 var usualLimits = limits{
 	groupsInFlight: 64, groupBytes: 16 << 20, preparedBytes: 32 << 10, preparedReads: 64, locks: 1024, trimPerGroup: 256,
 	gaps: defaultGaps, missesPerGap: missesPerGap,
+	accumulatorBytes: 1 << 20,
 }
 
 // commitQueue is the transactions that wait for the sequencer.
@@ -164,6 +167,9 @@ func (s *Store) sequence(waiting []*txn) *group {
 		}
 	}
 	s.options.Fault.At(fault.StepGathered)
+	for _, t := range waiting {
+		t.err = s.sums.load(t)
+	}
 	horizon := s.states.horizon()
 	g := &group{members: make([]*txn, 0, len(waiting))}
 	s.recent.Lock()
@@ -171,12 +177,17 @@ func (s *Store) sequence(waiting []*txn) *group {
 	s.added = 0
 	if s.options.Fault.SkipGroupValidation {
 		for _, t := range waiting {
-			t.err = s.validate(t)
+			if t.err == nil {
+				t.err = s.validate(t)
+			}
 		}
 	}
 	for _, t := range waiting {
-		if !s.options.Fault.SkipGroupValidation {
+		if t.err == nil && !s.options.Fault.SkipGroupValidation {
 			t.err = s.validate(t)
+		}
+		if t.err == nil {
+			t.err = s.sums.add(t, g.members)
 		}
 		if t.err != nil {
 			continue
@@ -194,12 +205,17 @@ func (s *Store) sequence(waiting []*txn) *group {
 	if len(g.members) < len(waiting) {
 		for _, t := range waiting {
 			if t.err != nil {
-				s.counts.conflicts.Add(1)
+				if errors.Is(t.err, kv.ErrConflict) {
+					s.counts.conflicts.Add(1)
+				} else {
+					s.counts.refusals.Add(1)
+				}
 				s.refuseCommit(t, t.err)
 			}
 		}
 	}
 	if len(g.members) == 0 {
+		s.sums.end(true)
 		return nil
 	}
 	s.options.Fault.At(fault.StepValidated)
@@ -208,6 +224,7 @@ func (s *Store) sequence(waiting []*txn) *group {
 		if err := s.ingest(t); err != nil {
 			t.err = err
 			g.members = g.members[:0]
+			s.sums.end(false)
 			s.refuseCommit(t, err)
 		}
 	} else {
@@ -223,6 +240,7 @@ func (s *Store) sequence(waiting []*txn) *group {
 		return nil
 	}
 	s.options.Fault.At(fault.StepApplied)
+	s.sums.end(!s.sums.outdated.Swap(false)) // before the snapshot, in which what has been removed is not
 	g.snap = &snapshot{engine: s.engine.snapshot(), version: s.version, synced: make(chan struct{})}
 	s.states.install(g.snap)
 	s.options.Fault.At(fault.StepNewest)
@@ -260,11 +278,13 @@ func (s *Store) index(t *txn) int {
 		s.recent.AddRun(t.bulk, t.version)
 		return 0
 	}
-	t.writes.Current().Scan(func(w buffer.Write) bool {
+	add := func(w buffer.Write) bool {
 		s.recent.Add(w.Key, w.Columns, t.version)
 		return true
-	})
-	return t.writes.Len()
+	}
+	t.writes.Scan(add)
+	t.deltas.Scan(add)
+	return t.writes.Len() + t.deltas.Len()
 }
 
 // batchOf collects the writes of a group.
@@ -280,8 +300,8 @@ func (s *Store) batchOf(g *group) engineBatch {
 		batch = s.engine.newBatch(int(bytes) + 64)
 		for _, t := range g.members {
 			if t.batch == nil {
-				addWrites(batch, t.writes.Current())
-				s.areas.add(t.writes.Current())
+				addWrites(batch, &t.writes)
+				s.areas.add(&t.writes)
 				continue
 			}
 			if err := batch.add(t.batch); err != nil {
@@ -291,9 +311,12 @@ func (s *Store) batchOf(g *group) engineBatch {
 			t.batch = nil
 		}
 	}
+	if err := s.sums.settle(g.members, func(w buffer.Write) error { batch.write(&w); return nil }); err != nil {
+		s.fail(fmt.Errorf("adding up accumulators: %w", err))
+	}
 	for _, t := range g.members {
 		s.counts.bytes.Add(uint64(t.commitBytes()))
-		s.counts.writes.Add(uint64(t.writes.Len() + t.spilled.len()))
+		s.counts.writes.Add(uint64(t.writes.Len() + t.spilled.len() + t.deltas.Len()))
 	}
 	s.addVersion(batch, &g.version)
 	return batch
@@ -305,7 +328,7 @@ func (s *Store) addVersion(batch engineBatch, bytes *[8]byte) {
 	batch.set(versionKey, bytes[:])
 }
 
-func addWrites(batch engineBatch, writes *buffer.Tree) {
+func addWrites(batch engineBatch, writes *buffer.Buffer) {
 	writes.Scan(func(w buffer.Write) bool {
 		batch.write(&w)
 		return true
@@ -328,11 +351,10 @@ func (s *Store) unlock(t *txn) {
 	}
 }
 
-// refuseCommit answers a transaction that was not committed. After a conflict it keeps its locks, for it may be
-// restarted.
+// refuseCommit answers a transaction that was not committed. It keeps its locks if it may be restarted.
 func (s *Store) refuseCommit(t *txn, err error) {
 	t.err = err
-	if !errors.Is(err, kv.ErrConflict) {
+	if !kv.Restartable(err) {
 		s.unlock(t)
 	}
 	t.done <- struct{}{}
@@ -413,21 +435,22 @@ func (s *Store) prepare(ctx context.Context, t *txn) error {
 	if t.spilled.any() {
 		return s.prepareSpilled(ctx, t)
 	}
-	writes := t.writes.Current()
-	if n := t.writes.Len(); s.recent.IsBulk(n) {
+	if n := t.writes.Len() + t.deltas.Len(); s.recent.IsBulk(n) {
 		intervals := make([]conflict.Interval, 0, n)
 		var keys arena.Arena
-		writes.Scan(func(w buffer.Write) bool {
+		add := func(w buffer.Write) bool {
 			start, end := conflict.PointIn(&keys, w.Key)
 			intervals = append(intervals, conflict.Interval{Start: start, End: end, Columns: w.Columns})
 			return true
-		})
+		}
+		t.writes.Scan(add)
+		t.deltas.Scan(add)
 		t.bulk = s.recent.Bulk(intervals)
 	}
 	if bytes := t.writes.Bytes(); bytes > s.options.limits.preparedBytes {
 		t.batch = s.engine.newBatch(int(bytes) + 64)
-		addWrites(t.batch, writes)
-		s.areas.add(writes)
+		addWrites(t.batch, &t.writes)
+		s.areas.add(&t.writes)
 	}
 	return nil
 }

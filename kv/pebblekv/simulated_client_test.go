@@ -24,6 +24,7 @@ type simClient struct {
 	reads      simFootprint
 	values     []simValue // that Get has returned
 	marks      []simMark
+	needs      []*simNeed
 	scan       kv.Iterator // an open one, nil if there is none
 	scanned    *simScan    // of it
 	locks      [len(simKeys)]simLock
@@ -47,9 +48,9 @@ type simValue struct {
 }
 
 type simMark struct {
-	mark         kv.Mark
-	own          simWrites
-	reads, scans int
+	mark                kv.Mark
+	own                 simWrites
+	reads, scans, needs int
 }
 
 // simContext is a context that the simulation cancels.
@@ -101,7 +102,7 @@ func (c *simClient) attempt() {
 func (c *simClient) clear() {
 	c.txn, c.scan, c.scanned, c.locking, c.arrival = nil, nil, nil, nil, 0
 	c.own, c.reads, c.values, c.marks = simWrites{}, simFootprint{}, c.values[:0], c.marks[:0]
-	c.guarded, c.committing, c.registered, c.context = nil, false, false, nil
+	c.needs, c.guarded, c.committing, c.registered, c.context = nil, nil, false, false, nil
 	c.forgetLocks()
 }
 
@@ -142,7 +143,7 @@ func (c *simClient) transaction(options kv.TxnOptions) error {
 	}
 	for {
 		err := c.work()
-		if !errors.Is(err, kv.ErrConflict) || c.Choose(5) == 0 {
+		if !kv.Restartable(err) || c.Choose(5) == 0 {
 			c.rollback()
 			return err
 		}
@@ -195,6 +196,7 @@ func (c *simClient) restart() error {
 	}
 	c.count("restart")
 	c.own, c.reads, c.values, c.marks = simWrites{}, simFootprint{}, c.values[:0], c.marks[:0]
+	c.needs = nil
 	c.restarted, c.gaveWay = c.txn.ReadVersion(), false
 	if guard && c.store.guards.list[0] != c.txn.guard {
 		c.gaveWay = true // to those before it
@@ -233,6 +235,11 @@ var simActions = [...]struct {
 // simQueueActions are the actions of those who scan, add and remove, as they do with a queue: gaps come and go.
 var simQueueActions = []int{1, 1, 1, 1, 1, 5, 5}
 
+// sumActions are actions on accumulators.
+var sumActions = [...]func(*simClient) error{
+	(*simClient).accumulate, (*simClient).accumulated, (*simClient).require, (*simClient).replace,
+}
+
 // drawActions makes the list that actions are drawn from, some of them many times and some not at all.
 func (s *simulation) drawActions() {
 	for len(s.actions) == 0 {
@@ -242,11 +249,26 @@ func (s *simulation) drawActions() {
 			}
 		}
 	}
+	if !s.sums {
+		return
+	}
+	for i, often := range []int{12, 4, 8, 1} {
+		for range s.Choose(1 + often) {
+			s.actions = append(s.actions, len(simActions)+i)
+		}
+	}
 }
 
 // step does one thing in the transaction.
 func (c *simClient) step() error {
-	action := &simActions[c.actions[c.Choose(len(c.actions))]]
+	n := c.actions[c.Choose(len(c.actions))]
+	if n >= len(simActions) {
+		if c.txn.options.ReadOnly {
+			return nil
+		}
+		return sumActions[n-len(simActions)](c)
+	}
+	action := &simActions[n]
 	if action.writes && c.txn.options.ReadOnly {
 		return nil
 	}
@@ -343,13 +365,15 @@ func (c *simClient) getKey(r kv.Reader, own *simWrites, key int, cols kv.ColumnS
 
 // open opens a scan.
 func (c *simClient) open(r kv.Reader, own *simWrites) (kv.Iterator, *simScan) {
-	from := c.Choose(len(simKeys))
+	from := c.Choose(simRows)
 	s := &simScan{
-		from: from, to: from + c.Choose(len(simKeys)-from+1), reverse: c.Choose(2) == 0, columns: c.columns(), own: *own,
+		from: from, to: from + c.Choose(simRows-from+1), reverse: c.Choose(2) == 0, columns: c.columns(), own: *own,
 	}
 	bounds := kv.KeyRange{Start: simKeys[s.from]}
-	if s.to < len(simKeys) {
+	if s.to < simRows {
 		bounds.End = simKeys[s.to]
+	} else {
+		s.to = len(simKeys)
 	}
 	return r.Scan(context.Background(), bounds, kv.ScanOptions{Reverse: s.reverse, Columns: s.columns}), s
 }
@@ -421,8 +445,8 @@ func (c *simClient) observe() error {
 		c.Tracef("observe %d, columns %x", key, cols)
 		return nil
 	}
-	from := c.Choose(len(simKeys) - 1)
-	s := &simScan{from: from, to: from + 1 + c.Choose(len(simKeys)-1-from), columns: c.columns(), ended: true}
+	from := c.Choose(simRows - 1)
+	s := &simScan{from: from, to: from + 1 + c.Choose(simRows-1-from), columns: c.columns(), ended: true}
 	c.txn.ObserveRange(kv.KeyRange{Start: simKeys[s.from], End: simKeys[s.to]}, s.columns)
 	for {
 		key, row, any := s.next(c.stored)
@@ -439,7 +463,7 @@ func (c *simClient) observe() error {
 // mark makes a savepoint.
 func (c *simClient) mark() {
 	c.Tracef("savepoint %d", len(c.marks))
-	c.marks = append(c.marks, simMark{c.txn.Savepoint(), c.own, len(c.reads.reads), len(c.reads.scans)})
+	c.marks = append(c.marks, simMark{c.txn.Savepoint(), c.own, len(c.reads.reads), len(c.reads.scans), len(c.needs)})
 }
 
 // goBack goes back to a savepoint, if there is one.
@@ -451,7 +475,7 @@ func (c *simClient) goBack() error {
 	if c.Choose(2) == 0 {
 		c.Tracef("roll back to %d", n)
 		c.txn.RollbackTo(c.marks[n].mark)
-		c.own, c.marks = c.marks[n].own, c.marks[:n+1]
+		c.own, c.needs, c.marks = c.marks[n].own, c.needs[:c.marks[n].needs], c.marks[:n+1]
 		return nil
 	}
 	c.retract(n)
@@ -463,7 +487,7 @@ func (c *simClient) retract(n int) {
 	m := c.marks[n]
 	c.Tracef("retract to %d", n)
 	c.txn.Retract(m.mark)
-	c.own, c.marks = m.own, c.marks[:n+1]
+	c.own, c.needs, c.marks = m.own, c.needs[:m.needs], c.marks[:n+1]
 	c.reads.reads = c.reads.reads[:m.reads]
 	retracted := c.reads.scans[m.scans:]
 	c.reads.scans = c.reads.scans[:m.scans]
@@ -587,6 +611,8 @@ func (c *simClient) commit() error {
 			c.fail("a transaction without writes, or a committed one, has a conflict")
 		}
 		return c.conflict(err)
+	case kv.Restartable(err):
+		return c.refused(err, nothing)
 	case errors.Is(err, kv.ErrUnavailable) && c.registered && !errors.Is(err, kv.ErrCommitUnknown):
 		c.fail("a transaction that was committed is answered with %v", err)
 	case err != nil:
@@ -626,6 +652,7 @@ func (c *simClient) register() {
 	if err := c.model.add(&c.own); err != nil {
 		c.fail("client %d: %v", c.number, err)
 	}
+	c.checkNeeds()
 }
 
 // fail ends the simulation, unless the store has been replaced by another one since the call began: the model is that

@@ -9,8 +9,12 @@ import (
 	"holdfast/kv"
 )
 
-// simKeys are the keys of simulations, in order. Some are stored in another form than the clients know.
-var simKeys = [...][]byte{{}, {0}, {0, 1}, {'a'}, {'b'}, {'b', 0}, {'c'}, {'d'}}
+// simKeys are the keys of simulations, in order. Some are stored in another form than the clients know. The last are those of
+// accumulators.
+var simKeys = [...][]byte{{}, {0}, {0, 1}, {'a'}, {'b'}, {'b', 0}, {'c'}, {'d'}, {'x'}, {'y'}}
+
+// simRows is how many of the keys are rows.
+const simRows = len(simKeys) - 2
 
 func simKeyNumber(key []byte) int {
 	for i := range simKeys {
@@ -72,12 +76,53 @@ type simWrites [len(simKeys)]simWrite
 type simWrite struct {
 	row     simRow
 	columns kv.ColumnSet // 0 if the key has not been written
+	delta   int32        // of an accumulator that has not been written
+}
+
+// plus is the row of an accumulator, whose number is that of its first column, under a delta.
+func (r simRow) plus(delta int32) simRow {
+	if r.columns[0] += uint32(delta); r.columns[0] == 0 {
+		return simRow{}
+	}
+	r.present = true
+	return r
+}
+
+func (r simRow) number() int32 { return int32(r.columns[0]) }
+
+// simMerge is the kv.Merge of simulations.
+func simMerge(old, delta []byte) ([]byte, error) {
+	var row simRow
+	if old != nil {
+		row = decodeSimRow(old)
+	}
+	if row = row.plus(decodeSimRow(delta).number()); !row.present {
+		return nil, nil
+	}
+	return row.encode(0), nil
 }
 
 func (w *simWrites) empty() bool { return *w == simWrites{} }
 
 func (w *simWrites) put(key int, row simRow, cols kv.ColumnSet) {
-	w[key] = simWrite{row, cols | w[key].columns}
+	w[key] = simWrite{row: row, columns: cols | w[key].columns}
+}
+
+// accumulate adds to an accumulator.
+func (w *simWrites) accumulate(key int, delta int32) {
+	if w[key].columns != 0 {
+		w.put(key, w[key].row.plus(delta), kv.AllColumns)
+	} else {
+		w[key].delta += delta
+	}
+}
+
+// sum is the row of an accumulator under the writes and deltas.
+func (w *simWrites) sum(key int, stored simRow) simRow {
+	if row := w.over(key, stored); w[key].delta == 0 {
+		return row
+	}
+	return stored.plus(w[key].delta)
 }
 
 // over is the row of a key under the writes.
@@ -186,6 +231,10 @@ func (m *simModel) written(key int, cols kv.ColumnSet, since kv.Version) kv.Vers
 func (m *simModel) add(w *simWrites) error {
 	m.version++
 	for key := range w {
+		if w[key].delta != 0 {
+			row := m.at(key, m.version-1).plus(w[key].delta)
+			m.cells[key] = append(m.cells[key], simCell{version: m.version, columns: kv.AllColumns, row: row})
+		}
 		if w[key].columns == 0 {
 			continue
 		}

@@ -32,6 +32,8 @@ import (
 //     it is durable; a crash loses nothing that was;
 //   - locks exclude, are granted in the order of arrival, and are free only when the writes can be read; a lock that is
 //     granted is stale exactly if the key was written since the snapshot; deadlocks are found;
+//   - accumulators have all deltas of what was committed; a transaction is refused exactly if a requirement of it is not met at
+//     its place in the order, and each requirement sees the exact value there;
 //   - what a guarded transaction had read is not changed by others, unless it gives way;
 //   - what scans leap over because it is remembered as empty is so (the simulated engine claims to have stepped over much
 //     wherever it moves);
@@ -52,7 +54,8 @@ type simulation struct {
 	options Options
 	keys    int // of simKeys, that single keys are drawn from
 	coarse  bool
-	actions []int // of simActions, each as often as it is wanted
+	sums    bool  // there are accumulators
+	actions []int // of simActions and then sumActions, each as often as it is wanted
 	counts  map[string]int
 
 	store   *Store // nil while none is open
@@ -146,9 +149,14 @@ func simulateSeed(seed uint64, faults fault.Set, disk simFaults, trace func(stri
 		s.options.CloseGrace = time.Hour
 	}
 	s.options.Fault.Step = s.step
-	s.keys = 1 + s.Choose(len(simKeys))
+	s.keys = 1 + s.Choose(simRows)
 	if s.coarse = s.Choose(3) == 0; s.coarse {
 		s.options.RecentKeys, s.options.FootprintReads = 1<<s.Choose(4), 1+s.Choose(8)
+	}
+	// Only some seeds have accumulators, so that schedules of others are what they were before there were any.
+	if s.sums = seed%4 == 1; s.sums {
+		s.options.Merge = simMerge
+		s.options.limits.accumulatorBytes = 1 << s.Choose(12)
 	}
 	s.drawActions()
 	if seed%4 == 3 { // not drawn either
@@ -392,7 +400,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, what := range []string{
 		"canceled", "close", "commit", "conflict", "crash", "deadlock", "failure", "gap found", "group of several", "lock not available", "lock skipped",
-		"lock wait", "refresh", "restart", "several unsynced", "stale", "unavailable",
+				"lock wait", "refresh", "refused", "restart", "several unsynced", "stale", "unavailable",
 	} {
 		if counts[what] == 0 {
 			t.Errorf("there was no %s", what)
@@ -471,11 +479,13 @@ func TestSimulationNotices(t *testing.T) {
 		{"gaps that are written to while they are found", fault.Set{GapsUnchecked: true}, soundDisk},
 		{"gaps in older states", fault.Set{GapsForAll: true}, soundDisk},
 		{"gaps that are written to later", fault.Set{KeepGaps: true}, soundDisk},
+		{"overlook writes of accumulators", fault.Set{OverlookSets: true}, soundDisk},
+		{"skip requirements", fault.Set{SkipRequirements: true}, soundDisk},
 		{"the disk forgets", fault.Set{}, forgets},
 		{"the disk says too early that it has synced", fault.Set{}, early},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			const enough = 500
+			const enough = 2000
 			for seed := uint64(1); seed <= enough; seed++ {
 				if err := simulateSeed(seed, c.fault, c.disk, nil, map[string]int{}); err != nil {
 					t.Logf("schedule %d: %v", seed, err)

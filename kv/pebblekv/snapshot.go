@@ -166,6 +166,13 @@ func (l *snapshots) holdNewest(t *txn) *snapshot {
 	return l.newest
 }
 
+// newestEngine is the newest state, for the sequencer, which alone makes a newer one.
+func (l *snapshots) newestEngine() engineSnapshot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.newest.engine
+}
+
 // newestVersion is the version of the newest state.
 func (l *snapshots) newestVersion() kv.Version {
 	l.mu.Lock()

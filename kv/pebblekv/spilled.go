@@ -75,6 +75,8 @@ func (t *txn) frozen() spill.Writes {
 func (t *txn) restore(m *mark) {
 	t.writes.Restore(m.writes)
 	t.spilled.runs = m.runs
+	t.deltas.Restore(m.deltas)
+	t.needs = t.needs[:m.needs:m.needs]
 }
 
 // spill moves the writes in memory to a file.

@@ -35,6 +35,7 @@ type Store struct {
 	states  snapshots
 	areas   areas
 	gaps    gaps
+	sums    accumulators
 
 	commits  commitQueue
 	guards   guards
@@ -85,6 +86,7 @@ func newStore(o Options) *Store {
 		closed:  make(chan struct{}),
 	}
 	s.commits = commitQueue{turns: o.turns, bytes: o.limits.groupBytes, wake: make(chan struct{}, 1)}
+	s.sums.store = s
 	s.guards.add = s.commits.add
 	s.guards.refuse = func(t *txn) { s.refuseCommit(t, s.unavailable()) }
 	return s
@@ -159,6 +161,7 @@ func (s *Store) Discard(ctx context.Context, r kv.KeyRange) error {
 	if err := s.engine.removeRange(lower, upper); err != nil {
 		return err
 	}
+	s.sums.outdated.Store(true)
 	if s.failure.Load() != nil {
 		return s.unavailable()
 	}

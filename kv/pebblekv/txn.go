@@ -33,6 +33,8 @@ type txn struct {
 	snap    *snapshot
 	writes  buffer.Buffer // the newest, in memory
 	spilled spilled       // the others
+	deltas  buffer.Buffer // to accumulators that are not among the writes
+	needs   []need        // what Require was told
 	owner   locks.Owner
 	staleAt kv.Version // version of a write that Lock has met; Refresh goes at least there
 	doomed  error      // why only Restart and Rollback are left, nil if they are not
@@ -67,6 +69,8 @@ type txn struct {
 type mark struct {
 	writes buffer.State
 	runs   []*spill.Run
+	deltas buffer.State
+	needs  int // length of the list
 	reads  conflict.Mark
 }
 
@@ -247,8 +251,11 @@ func (t *txn) put(w buffer.Write) error {
 		return fmt.Errorf("%w: key of %d bytes, the limit is %d", kv.ErrTooLarge, len(w.Key), maxKeyBytes)
 	}
 	limit := t.store.options.MaxTxnBytes
-	if left := limit - t.spilled.bytes(); left <= 0 || !t.writes.Put(w, left) {
+	if left := limit - t.spilled.bytes() - t.deltas.Bytes(); left <= 0 || !t.writes.Put(w, left) {
 		return fmt.Errorf("%w: the writes of a transaction are limited to %d bytes", kv.ErrTooLarge, limit)
+	}
+	if t.deltas.Len() > 0 {
+		t.deltas.Remove(w.Key) // it has been replaced
 	}
 	t.coverOwn()
 	if t.writes.Bytes()+int64(t.writes.Len())*writeMemory > t.store.options.SpillBytes {
@@ -425,7 +432,9 @@ func (t *txn) Savepoint() kv.Mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.marked = t.frozen()
-	return &mark{writes: t.writes.Save(), runs: t.spilled.runs, reads: t.reads.Mark()}
+	return &mark{
+		writes: t.writes.Save(), runs: t.spilled.runs, deltas: t.deltas.Save(), needs: len(t.needs), reads: t.reads.Mark(),
+	}
 }
 
 // RollbackTo implements kv.Txn.
@@ -464,13 +473,13 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 		return 0, errEnded
 	}
 	if err := t.enter(ctx); err != nil {
-		if !errors.Is(err, kv.ErrConflict) {
+		if !kv.Restartable(err) {
 			t.Rollback()
 		}
 		return 0, err
 	}
 	s := t.store
-	if t.writes.Len() == 0 && len(t.spilled.runs) == 0 {
+	if t.writes.Len() == 0 && t.deltas.Len() == 0 && len(t.spilled.runs) == 0 {
 		s.unlock(t)
 		version, err := t.snap.version, t.waitDurable(ctx)
 		t.end()
@@ -487,7 +496,7 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	}
 	sequenced := err == nil
 	if sequenced {
-		turns.Receive(s.turns, t.done) // and the sequencer has released the locks, unless there was a conflict
+		turns.Receive(s.turns, t.done) // and the sequencer has released the locks, unless it may be restarted
 		err = t.err
 	}
 	if t.batch != nil { // not committed
@@ -496,7 +505,7 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	}
 	t.tables.remove(s)
 	t.tables = nil
-	if errors.Is(err, kv.ErrConflict) {
+	if kv.Restartable(err) {
 		t.doomed = err
 		t.leave()
 		return 0, err
@@ -537,7 +546,7 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 	s.states.drop(old, t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.writes, t.bulk, t.err = buffer.Buffer{}, nil, nil
+	t.writes, t.deltas, t.needs, t.bulk, t.err = buffer.Buffer{}, buffer.Buffer{}, nil, nil, nil
 	t.spilled.close(s)
 	t.ownReads, t.keepOwn, t.marked = false, false, spill.Writes{}
 	t.reads = conflict.Footprint{Limit: t.reads.Limit}
@@ -569,6 +578,7 @@ func (t *txn) end() {
 	// Who keeps the transaction shall not keep its memory.
 	t.marked = spill.Writes{}
 	t.writes, t.reads, t.values, t.bulk = buffer.Buffer{}, conflict.Footprint{}, arena.Arena{}, nil
+	t.deltas, t.needs = buffer.Buffer{}, nil
 }
 
 // closeIterators closes iterators the client has left open, and records what they have passed over.

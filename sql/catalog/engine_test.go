@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"holdfast/kv/crashdisk"
 	"holdfast/kv/pebblekv"
 	"holdfast/sql/types"
 )
@@ -23,7 +24,7 @@ func openEngine(t testing.TB, files vfs.FS) *pebblekv.Store {
 // TestEngine makes the schema on the real engine, cuts the power, and finds it again.
 func TestEngine(t *testing.T) {
 	files := vfs.NewCrashableMem()
-	store := openEngine(t, files)
+	store := openEngine(t, crashdisk.Careful(files))
 	c := open(t, store)
 	fixture(t, c)
 	seq := current(t, c).Relation(PublicOID, "t_id_seq")
@@ -37,7 +38,7 @@ func TestEngine(t *testing.T) {
 	}
 	before := dump(t, current(t, c))
 
-	crashed := files.CrashClone(vfs.CrashCloneCfg{})
+	crashed := crashdisk.Clone(files, vfs.CrashCloneCfg{})
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}

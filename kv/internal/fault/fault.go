@@ -10,6 +10,8 @@ type Set struct {
 	ReleaseLocksEarly    bool // row locks are released before the commit is validated and its writes are known
 	SkipValidation       bool // every commit succeeds
 	SkipGroupValidation  bool // commits of one group are not validated against each other
+	OverlookSets         bool // values of accumulators are kept although they were written in another way than by deltas
+	SkipRequirements     bool // no requirement is tested
 
 	GapsUnchecked bool // ranges are remembered as empty whatever has been written to them since the scan
 	GapsForAll    bool // they count as empty in older states too

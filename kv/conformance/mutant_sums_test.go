@@ -1,0 +1,98 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+
+	"holdfast/kv"
+)
+
+// Transactions whose accumulators are wrong in some way, for the mutants.
+
+// readsAndWrites accumulates as if there were no accumulators.
+type readsAndWrites struct{ kv.Txn }
+
+func (t *readsAndWrites) Accumulate(key, delta []byte) error {
+	old, _, err := t.Get(context.Background(), key, kv.AllColumns)
+	if err != nil {
+		return err
+	}
+	value, err := Merge(old, delta)
+	switch {
+	case err != nil:
+		return err
+	case len(value) == 0:
+		return t.Delete(key)
+	}
+	return t.Set(key, value, kv.AllColumns)
+}
+
+// keepsDeltas adds all deltas at the end, whatever has been undone.
+type keepsDeltas struct {
+	kv.Txn
+	deltas [][2][]byte
+}
+
+func (t *keepsDeltas) Accumulate(key, delta []byte) error {
+	t.deltas = append(t.deltas, [2][]byte{key, delta})
+	return nil
+}
+
+func (t *keepsDeltas) Accumulated(ctx context.Context, key []byte) ([]byte, error) {
+	value, err := t.Txn.Accumulated(ctx, key)
+	for _, d := range t.deltas {
+		if err == nil && bytes.Equal(d[0], key) {
+			value, err = Merge(value, d[1])
+		}
+	}
+	return value, err
+}
+
+func (t *keepsDeltas) Commit(ctx context.Context) (kv.Version, error) {
+	for _, d := range t.deltas {
+		if err := t.Txn.Accumulate(d[0], d[1]); err != nil {
+			return 0, err
+		}
+	}
+	return t.Txn.Commit(ctx)
+}
+
+// recordsSums has what it has accumulated in its footprint.
+type recordsSums struct{ kv.Txn }
+
+func (t *recordsSums) Accumulated(ctx context.Context, key []byte) ([]byte, error) {
+	t.Observe(key, kv.AllColumns)
+	return t.Txn.Accumulated(ctx, key)
+}
+
+// testsEarly tests requirements before the commit.
+type testsEarly struct {
+	kv.Txn
+	needs []func() error
+}
+
+func (t *testsEarly) Require(key []byte, test kv.Requirement) {
+	t.needs = append(t.needs, func() error {
+		value, err := t.Accumulated(context.Background(), key)
+		if err == nil {
+			if err = test(value); err != nil {
+				err = &kv.RequirementError{Key: key, Err: err}
+			}
+		}
+		return err
+	})
+}
+
+func (t *testsEarly) Commit(ctx context.Context) (kv.Version, error) {
+	for _, n := range t.needs {
+		if err := n(); err != nil {
+			return 0, err
+		}
+	}
+	return t.Txn.Commit(ctx)
+}
+
+// testsNothing forgets requirements.
+type testsNothing struct{ kv.Txn }
+
+func (t *testsNothing) Require([]byte, kv.Requirement) {}

@@ -1,0 +1,137 @@
+package pebblekv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"holdfast/kv"
+)
+
+// What the clients of a simulation do with accumulators.
+
+// simNeed is a requirement of a transaction: that an accumulator is not beyond a bound.
+type simNeed struct {
+	key   int
+	bound int32
+	below bool // the bound is the least it may be, not the most
+
+	tested bool
+	seen   simRow // by the latest test
+}
+
+var errSimBound = errors.New("beyond a bound")
+
+func (n *simNeed) test(value []byte) error {
+	n.tested, n.seen = true, simRow{}
+	if value != nil {
+		n.seen = decodeSimRow(value)
+	}
+	return n.met(n.seen)
+}
+
+func (n *simNeed) met(row simRow) error {
+	if number := row.number(); !n.below && number > n.bound || n.below && number < n.bound {
+		return fmt.Errorf("%w: %d", errSimBound, number)
+	}
+	return nil
+}
+
+// sumKey is the key of an accumulator.
+func (c *simClient) sumKey() int { return simRows + c.Choose(len(simKeys)-simRows) }
+
+func (c *simClient) accumulate() error {
+	key, delta := c.sumKey(), int32(c.Choose(6)-2)
+	row := simRow{present: true}
+	row.columns[0] = uint32(delta)
+	if err := c.txn.Accumulate(simKeys[key], row.encode(0)); err != nil {
+		return err
+	}
+	c.own.accumulate(key, delta)
+	c.Tracef("accumulate %d: %d", key, delta)
+	return nil
+}
+
+func (c *simClient) accumulated() error {
+	key := c.sumKey()
+	value, err := c.txn.Accumulated(context.Background(), simKeys[key])
+	if err != nil {
+		return err
+	}
+	var row simRow
+	if value != nil {
+		row = decodeSimRow(value)
+		c.values = append(c.values, simValue{value, row})
+	}
+	c.Tracef("accumulated %d: %v", key, row)
+	if want := c.own.sum(key, c.stored(key)); row != want {
+		c.fail("accumulator %d is %v, want %v at version %d", key, row, want, c.txn.ReadVersion())
+	}
+	if c.Choose(4) == 0 {
+		cols := c.columns() | kv.Existence
+		c.txn.Observe(simKeys[key], cols)
+		c.reads.reads = append(c.reads.reads, simRead{key, cols, c.stored(key)})
+		c.Tracef("observe %d, columns %x", key, cols)
+	}
+	return nil
+}
+
+func (c *simClient) require() error {
+	n := &simNeed{key: c.sumKey(), bound: int32(c.Choose(8) - 2), below: c.Choose(3) == 0}
+	c.txn.Require(simKeys[n.key], n.test)
+	c.needs = append(c.needs, n)
+	c.Tracef("require %d: %d, below %v", n.key, n.bound, n.below)
+	return nil
+}
+
+// replace writes an accumulator, or removes it.
+func (c *simClient) replace() error {
+	key := c.sumKey()
+	n := c.Choose(4)
+	if n == 0 {
+		return c.delete(key)
+	}
+	row := simRow{present: true}
+	row.columns[0] = uint32(n)
+	return c.set(key, row, kv.AllColumns)
+}
+
+// checkNeeds compares the requirements of a transaction that has just been put into the model with what they have seen.
+func (c *simClient) checkNeeds() {
+	for _, n := range c.needs {
+		row := c.model.at(n.key, c.version)
+		if err := n.met(row); err != nil {
+			c.fail("client %d is sequenced as %d, but accumulator %d is %v", c.number, c.version, n.key, err)
+		}
+		if !n.tested || n.seen != row {
+			c.fail("client %d is sequenced as %d, but its requirement saw %v (%v) in accumulator %d, which is %v", c.number, c.version,
+				n.seen, n.tested, n.key, row)
+		}
+	}
+}
+
+// refused passes on an error after having looked for the requirement that is not met.
+func (c *simClient) refused(err error, nothing bool) error {
+	c.count("refused")
+	var unmet *kv.RequirementError
+	if !errors.As(err, &unmet) || !errors.Is(err, errSimBound) || nothing || c.registered {
+		c.fail("a transaction without writes, or a committed one, is refused, or the error is wrong: %v", err)
+	}
+	if err := c.reads.check(&c.model, unmet.Version); err != nil {
+		c.fail("a requirement is tested at version %d, but %v", unmet.Version, err)
+	}
+	for _, n := range c.needs {
+		row := c.own.sum(n.key, c.model.at(n.key, unmet.Version))
+		if !n.tested || n.seen != row {
+			c.fail("a requirement saw %v (%v) in accumulator %d, which is %v after version %d", n.seen, n.tested, n.key, row, unmet.Version)
+		}
+		if n.met(row) != nil {
+			if string(unmet.Key) != string(simKeys[n.key]) {
+				c.fail("refused for %x, but accumulator %d is beyond its bound", unmet.Key, n.key)
+			}
+			return err
+		}
+	}
+	c.fail("refused without reason: %v", err)
+	return err
+}
