@@ -291,12 +291,12 @@ func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, liv
 		}
 		s.statementTime, s.repeating = st.time, !st.unfinished
 		if i < live && !st.unfinished {
-			same, err := s.runSilently(ctx, out, &st, again)
+			same, failure, err := s.runSilently(ctx, out, &st, again)
 			if err != nil {
 				return err
 			}
 			if !same {
-				return s.lose(s.answeredDifferently(i, &st, again.cause))
+				return s.loseAt(ctx, i, &st, failure, again.cause)
 			}
 			t.keep(st)
 			continue
@@ -317,7 +317,7 @@ func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, liv
 			return s.lose(s.cannotReplay(again, un.why))
 		}
 		if same := s.finishStep(out, &st, err); !same && ctx.Err() == nil {
-			return s.lose(s.answeredDifferently(i, &st, again.cause))
+			return s.loseAt(ctx, i, &st, err, again.cause)
 		}
 		if err == nil {
 			err = out.Append(st.between)
@@ -340,32 +340,33 @@ func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, liv
 	return nil
 }
 
-// runSilently runs a step whose answer the client has, and reports whether it is still the same.
-func (s *Session) runSilently(ctx context.Context, out Output, st *step, again *rerun) (same bool, err error) {
+// runSilently runs a step whose answer the client has, and reports whether it is still the same. failure is the step's
+// own error, if it fails now; err is one that ends running again.
+func (s *Session) runSilently(ctx context.Context, out Output, st *step, again *rerun) (same bool, failure, err error) {
 	if errs.CodeOf(st.failure) == errs.QueryCanceled && *st.data == nil {
 		// It was not the database that gave this answer, and without the client's cancel it might take for ever.
 		if st.digest.Bytes > 0 {
-			return false, s.lose(s.cannotReplay(again, "a statement was canceled in the middle of its answer: "+excerpt(st.text)))
+			return false, nil, s.lose(s.cannotReplay(again, "a statement was canceled in the middle of its answer: "+excerpt(st.text)))
 		}
-		return true, nil
+		return true, nil, nil
 	}
 	silent := out.Silent()
 	s.out = silent
 	silent.BeginAnswer()
-	err = s.runStep(ctx, silent, st.run)
+	failure = s.runStep(ctx, silent, st.run)
 	s.out = out
 	var more *rerun
 	var un *unrepeatable
 	switch {
-	case errors.As(err, &more):
-		return false, more
-	case errors.As(err, &un):
-		return false, s.lose(s.cannotReplay(again, un.why))
+	case errors.As(failure, &more):
+		return false, nil, more
+	case errors.As(failure, &un):
+		return false, nil, s.lose(s.cannotReplay(again, un.why))
 	case ctx.Err() != nil:
-		return false, s.lose(canceled(ctx))
+		return false, nil, s.lose(canceled(ctx))
 	}
 	digest, _ := silent.EndAnswer()
-	return s.engine.config.Faults.SkipDigestCompare || digest == st.digest && sameError(err, st.failure), nil
+	return s.engine.config.Faults.SkipDigestCompare || digest == st.digest && sameError(failure, st.failure), failure, nil
 }
 
 // sameError reports whether the client could not tell two errors apart.
@@ -457,6 +458,33 @@ func (s *Session) cannotReplay(again *rerun, why string) error {
 	return e
 }
 
+// loseAt ends a transaction that cannot be run again because step i comes to something else than the client has been
+// told. If a rule refuses now what it let through before, that is the answer: the steps up to it came to the same, so this is
+// the transaction at its place behind the others, and to run it once more would not help it.
+func (s *Session) loseAt(ctx context.Context, i int, st *step, failure, cause error) error {
+	if st.failure != nil || errs.CodeOf(failure) != errs.CheckViolation {
+		return s.lose(s.answeredDifferently(i, st, cause))
+	}
+	s.replaying = false
+	if err := s.settle(ctx); err != nil { // what the error tells of must be there to stay
+		return s.lose(err)
+	}
+	e := *errs.As(failure)
+	e.Where = strings.TrimSpace(fmt.Sprintf("%s\nstatement %d of the transaction, which was run again after a conflict: %s", e.Where, s.statementNumber(i), excerpt(st.text)))
+	return s.lose(&e)
+}
+
+// statementNumber counts the statements of the transaction up to step i, from 1.
+func (s *Session) statementNumber(i int) int {
+	n := 1
+	for _, before := range s.tx.steps[:min(i, len(s.tx.steps))] {
+		if before.control == nil {
+			n++
+		}
+	}
+	return n
+}
+
 // answeredDifferently is the error of a transaction that cannot be run again because step i has another answer than
 // the client has been given.
 func (s *Session) answeredDifferently(i int, st *step, cause error) error {
@@ -466,14 +494,8 @@ func (s *Session) answeredDifferently(i int, st *step, cause error) error {
 	if errors.Is(cause, kv.ErrDeadlock) {
 		return s.storeError(cause) // which says more of the reason
 	}
-	n := 1
-	for _, before := range s.tx.steps[:min(i, len(s.tx.steps))] {
-		if before.control == nil {
-			n++
-		}
-	}
 	e := errs.As(s.conflict(cause))
-	e.Detail = strings.TrimSpace(e.Detail + fmt.Sprintf(" Statement %d of the transaction would be answered differently now: %s", n, excerpt(st.text)))
+	e.Detail = strings.TrimSpace(e.Detail + fmt.Sprintf(" Statement %d of the transaction would be answered differently now: %s", s.statementNumber(i), excerpt(st.text)))
 	return e
 }
 

@@ -254,3 +254,54 @@ func TestReplayEachOther(t *testing.T) {
 	// Whichever was the last has read all of the others.
 	db.Connect().Query("SELECT sum(a), max(b) FROM t", "75|74")
 }
+
+// TestReplayMeetsRule: what a rule refuses when the transaction runs again, behind others, is answered as such: with the
+// rule and the row, and not with the advice to try again, which would not help.
+func TestReplayMeetsRule(t *testing.T) {
+	db := sessiontest.OpenPebble(t)
+	x, y := db.Connect(), db.Connect()
+	x.Must(`CREATE TABLE seat (id int PRIMARY KEY, team int); CREATE INDEX ON seat (team);
+		CREATE ASSERTION few CHECK (NOT EXISTS (SELECT team FROM seat GROUP BY team HAVING count(*) > 2));
+		INSERT INTO seat VALUES (1, 7)`)
+	refused := func(text, want string) {
+		t.Helper()
+		x.Fails(text, "ERROR 23514: assertion \"few\" is violated\nDETAIL: Violating group: (team) = (7), count = 3.\n"+
+			"WHERE: checking assertion \"few\" at the end of INSERT of table \"seat\"\n"+want+"\nSCHEMA: public\nCONSTRAINT: few")
+	}
+	x.Must("BEGIN")
+	x.Must("SELECT 1")
+	x.Must("INSERT INTO seat VALUES (2, 7)")
+	y.Must("INSERT INTO seat VALUES (3, 7)")
+	refused("COMMIT", "statement 2 of the transaction, which was run again after a conflict: INSERT INTO seat VALUES (2, 7)")
+	x.Query("SELECT id FROM seat ORDER BY id", "1\n3")
+
+	// In the middle of a transaction: it has failed, and only its end can follow.
+	x.Must("DELETE FROM seat WHERE id = 3")
+	x.Must("CREATE TABLE busy (id int PRIMARY KEY, n int); INSERT INTO busy VALUES (1, 0)")
+	x.Must("BEGIN")
+	x.Must("INSERT INTO seat VALUES (2, 7)")
+	y.Must("INSERT INTO seat VALUES (3, 7); BEGIN; UPDATE busy SET n = 1")
+	done := make(chan error)
+	go func() {
+		_, err := x.Exec("UPDATE busy SET n = n + 1")
+		done <- err
+	}()
+	waitFor(t, db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", "1")
+	y.Must("COMMIT")
+	if e := errs.As(<-done); e == nil || e.Code != errs.CheckViolation || !strings.Contains(e.Where, "statement 1 of the transaction") {
+		t.Errorf("in the middle: %v", e)
+	}
+	x.Fails("SELECT 1", "ERROR 25P02: current transaction is aborted, commands ignored until end of transaction block")
+	x.Must("ROLLBACK")
+
+	// What has been shown before is the better reason.
+	x.Must("DELETE FROM seat WHERE id = 3")
+	x.Must("BEGIN")
+	x.Must("SELECT count(*) FROM seat")
+	x.Must("INSERT INTO seat VALUES (2, 7)")
+	y.Must("INSERT INTO seat VALUES (3, 7)")
+	x.Fails("COMMIT", `
+ERROR 40001: could not serialize access due to read/write dependencies among transactions
+DETAIL: Read all rows of table "seat"; a concurrent transaction has inserted or deleted one of them. Statement 1 of the transaction would be answered differently now: SELECT count(*) FROM seat
+HINT: The transaction might succeed if retried.`)
+}

@@ -82,11 +82,12 @@ func (s *Session) conflict(err error) error {
 	return e
 }
 
+// snapshotForErrors is the schema to name things by: the newest, if the transaction has none at present. It may be nil.
 func (s *Session) snapshotForErrors() *catalog.Snapshot {
-	if s.tx != nil {
+	if s.tx != nil && s.tx.snapshot != nil {
 		return s.tx.snapshot
 	}
-	return nil
+	return s.engine.catalog.Current()
 }
 
 // storeError turns an error of kv into the SQL error for it.
