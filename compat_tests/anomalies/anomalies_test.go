@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"holdfast/compat_tests/testserver"
-	"holdfast/kv/pebblekv"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -33,18 +32,17 @@ func scripts(t *testing.T) []*script {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if s.conditions == nil {
+			t.Fatalf("%s does not tell its anomaly", file)
+		}
 		all = append(all, s)
 	}
 	return all
 }
 
-// startHoldfast starts a server in this process, which is asked at the lock table who waits.
 func startHoldfast(t *testing.T) *server {
 	t.Helper()
-	s := testserver.Start(t)
-	return &server{dsn: s.DSN, waiting: func(context.Context, []uint32) (int, error) {
-		return s.Store.(*pebblekv.Store).Stats().Locks.Waiting, nil
-	}}
+	return inProcess(testserver.Start(t))
 }
 
 func startPostgreSQL(t *testing.T) *server {

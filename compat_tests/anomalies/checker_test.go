@@ -153,7 +153,8 @@ func TestParseScript(t *testing.T) {
 	}
 	for _, c := range []struct{ old, new, want string }{
 		{"codes: c\n", "", "needs a title"},
-		{"about\n\n", "about\n", "4 parts"},
+		{"about\n\n", "about\n", `is not "setup"`},
+		{"about\n\nsetup\nx\n\n", "about\n", "3 parts"},
 		{"steps", "stages", `is not "steps"`},
 		{"a one:", "anna one:", "not a step"},
 		{"one = 1", "two = 1", `no step is called "two"`},

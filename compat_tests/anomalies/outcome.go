@@ -103,8 +103,14 @@ func (srv *server) judge(ctx context.Context, name, level string, z *serializer)
 	return o, nil
 }
 
-// String is a line for each statement that was sent and for each answer that came later than others.
+// String is a line for each statement that was sent and for each answer that came later than others. Errors are told
+// by their SQLSTATE.
 func (h *history) String() string {
+	return h.lines(func(e *event) string { return e.code })
+}
+
+// lines is String with errors told otherwise.
+func (h *history) lines(refusal func(*event) string) string {
 	type line struct {
 		at   int
 		text string
@@ -114,7 +120,7 @@ func (h *history) String() string {
 		st := h.script.steps[e.step]
 		answer := e.answer
 		if e.code != "" {
-			answer = e.code
+			answer = refusal(e)
 		}
 		if e.waits {
 			lines = append(lines, line{e.begun, fmt.Sprintf("  %s: %s -> waits\n", st.session, st.sql)})

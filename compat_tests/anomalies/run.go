@@ -34,6 +34,7 @@ type event struct {
 	step   int
 	answer string // rows or command tag
 	code   string // SQLSTATE, "" if it succeeded
+	detail string // of an error
 	// waits tells that the step was not answered before others had gone on.
 	waits bool
 	// begun and ended are times in the order of everything that happened in the run.
@@ -122,9 +123,9 @@ func reset(ctx context.Context, conn *pgx.Conn, s *script) error {
 
 // must runs a statement that has to succeed.
 func must(ctx context.Context, conn *pgx.Conn, sql string) error {
-	answer, code, err := execute(ctx, conn, sql)
-	if err == nil && code != "" {
-		err = fmt.Errorf("%s (%s)", answer, code)
+	_, refused, err := execute(ctx, conn, sql)
+	if err == nil && refused != nil {
+		err = refused
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", sql, err)
@@ -132,9 +133,9 @@ func must(ctx context.Context, conn *pgx.Conn, sql string) error {
 	return nil
 }
 
-// execute runs a statement. Its answer is the rows, in the form of conditions, or the command tag; for an error
-// its message. err is an error of the connection.
-func execute(ctx context.Context, conn *pgx.Conn, sql string) (answer, code string, err error) {
+// execute runs a statement. Its answer is the rows, in the form of conditions, or the command tag; for an error, which
+// is refused, its message. err is an error of the connection.
+func execute(ctx context.Context, conn *pgx.Conn, sql string) (answer string, refused *pgconn.PgError, err error) {
 	results := conn.PgConn().Exec(ctx, sql)
 	var r *pgconn.Result
 	returnsRows := false
@@ -144,18 +145,17 @@ func execute(ctx context.Context, conn *pgx.Conn, sql string) (answer, code stri
 		r = reader.Read()
 	}
 	err = results.Close()
-	var refused *pgconn.PgError
 	switch {
 	case errors.As(err, &refused):
-		return refused.Message, refused.Code, nil
+		return refused.Message, refused, nil
 	case err != nil:
-		return "", "", err
+		return "", nil, err
 	case r == nil: // an empty statement
-		return "", "", nil
+		return "", nil, nil
 	case !returnsRows:
-		return r.CommandTag.String(), "", nil
+		return r.CommandTag.String(), nil, nil
 	case len(r.Rows) == 0:
-		return "none", "", nil
+		return "none", nil, nil
 	}
 	rows := make([]string, len(r.Rows))
 	for i, row := range r.Rows {
@@ -167,7 +167,7 @@ func execute(ctx context.Context, conn *pgx.Conn, sql string) (answer, code stri
 		}
 		rows[i] = strings.Join(values, "|")
 	}
-	return strings.Join(rows, ", "), "", nil
+	return strings.Join(rows, ", "), nil, nil
 }
 
 // running is the state of a run.
@@ -259,7 +259,10 @@ func (r *running) begin(ctx context.Context, c *client) {
 		c.current = e
 		r.history.events = append(r.history.events, e)
 		go func() {
-			e.answer, e.code, c.err = execute(ctx, c.conn, sql)
+			var refused *pgconn.PgError
+			if e.answer, refused, c.err = execute(ctx, c.conn, sql); refused != nil {
+				e.code, e.detail = refused.Code, refused.Detail
+			}
 			r.answers <- c
 		}()
 		return

@@ -34,7 +34,7 @@ import (
 // compares the rows of a step, or the final ones, with rows: values are separated by "|" and rows by ", ";
 // "none" is no rows; of a statement without rows it is the command tag. "a commits" is the condition that no
 // transaction of a was refused. The anomaly happened if all conditions hold and no session whose labels they
-// use was refused.
+// use was refused. A script for Play has no last part, and needs no codes.
 type script struct {
 	name       string
 	title      string
@@ -79,7 +79,7 @@ func readScript(name, file string) (*script, error) {
 func parseScript(name, text string) (*script, error) {
 	s := &script{name: name}
 	parts := strings.Split(strings.TrimSpace(text), "\n\n")
-	if len(parts) != 5 {
+	if len(parts) != 4 && len(parts) != 5 {
 		return nil, fmt.Errorf("%d parts: it takes a head, setup, steps, final and anomaly", len(parts))
 	}
 	for _, line := range strings.Split(parts[0], "\n") {
@@ -91,11 +91,11 @@ func parseScript(name, text string) (*script, error) {
 			s.about += line + "\n"
 		}
 	}
-	if s.title == "" || s.codes == "" || s.about == "" {
+	if s.title == "" || s.codes == "" && len(parts) == 5 || s.about == "" {
 		return nil, fmt.Errorf("the head needs a title, codes and a description")
 	}
 	labels := []string{"final"}
-	for i, keyword := range []string{"setup", "steps", "final", "anomaly"} {
+	for i, keyword := range []string{"setup", "steps", "final", "anomaly"}[:len(parts)-1] {
 		lines := strings.Split(parts[i+1], "\n")
 		if lines[0] != keyword || len(lines) < 2 {
 			return nil, fmt.Errorf("part %d is not %q with lines under it", i+2, keyword)

@@ -2,21 +2,21 @@ package regress
 
 import "strings"
 
-// A hunk is one run of lines that differ: what PostgreSQL printed against what Holdfast printed in the same
+// A Hunk is one run of lines that differ: what was expected against what Holdfast printed in the same
 // place. It carries no line numbers, so that a script may grow without its recorded differences going stale.
-type hunk struct {
-	line    int // where it starts in the expected output, for people only; counted from 1
+type Hunk struct {
+	Line    int // where it starts in the expected output, for people only; counted from 1
 	removed []string
 	added   []string
 }
 
 // key identifies a hunk by what it says.
-func (h hunk) key() string {
+func (h Hunk) key() string {
 	return "-" + strings.Join(h.removed, "\n-") + "\n+" + strings.Join(h.added, "\n+")
 }
 
 // String prints the hunk as differences.txt has it.
-func (h hunk) String() string {
+func (h Hunk) String() string {
 	var b strings.Builder
 	for _, l := range h.removed {
 		b.WriteString("-" + l + "\n")
@@ -27,9 +27,9 @@ func (h hunk) String() string {
 	return b.String()
 }
 
-// compare gives the hunks between two texts, by a longest common subsequence of lines. The table is quadratic:
+// Compare gives the hunks between two texts, by a longest common subsequence of lines. The table is quadratic:
 // scripts print some hundreds of lines, and the common head and tail are cut off first.
-func compare(expected, actual []string) []hunk {
+func Compare(expected, actual []string) []Hunk {
 	head := 0
 	for head < len(expected) && head < len(actual) && expected[head] == actual[head] {
 		head++
@@ -51,8 +51,8 @@ func compare(expected, actual []string) []hunk {
 			}
 		}
 	}
-	var hunks []hunk
-	var open *hunk
+	var hunks []Hunk
+	var open *Hunk
 	for i, j := 0, 0; i < len(a) || j < len(b); {
 		if i < len(a) && j < len(b) && a[i] == b[j] {
 			if open != nil {
@@ -62,7 +62,7 @@ func compare(expected, actual []string) []hunk {
 			continue
 		}
 		if open == nil {
-			open = &hunk{line: head + i + 1}
+			open = &Hunk{Line: head + i + 1}
 		}
 		if j == len(b) || i < len(a) && longest[i+1][j] >= longest[i][j+1] {
 			open.removed = append(open.removed, a[i])

@@ -21,7 +21,7 @@ import (
 type difference struct {
 	script string
 	reason string
-	hunk   hunk
+	hunk   Hunk
 	line   int // in differences.txt
 	used   bool
 }

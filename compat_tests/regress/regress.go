@@ -25,8 +25,9 @@ import (
 // scriptTimeout bounds one script: the slowest takes about a second.
 const scriptTimeout = 60 * time.Second
 
-// runScript gives what psql prints for a script, standard output and errors in the order in which they come.
-func runScript(t testing.TB, script string, where []string) []string {
+// Run gives the lines that psql prints for a script, standard output and errors in the order in which they come. where
+// is psql's arguments for the connection.
+func Run(t testing.TB, script string, where []string) []string {
 	t.Helper()
 	input, err := os.Open(script)
 	if err != nil {

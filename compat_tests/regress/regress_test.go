@@ -53,8 +53,8 @@ func checkScript(t *testing.T, script, name string, differences []*difference) {
 		t.Fatal(err)
 	}
 	server := testserver.Start(t)
-	actual := runScript(t, script, []string{"-h", server.Host, "-p", server.Port, "-U", "postgres", "-d", "postgres"})
-	for _, h := range compare(strings.Split(string(expected), "\n"), actual) {
+	actual := Run(t, script, []string{"-h", server.Host, "-p", server.Port, "-U", "postgres", "-d", "postgres"})
+	for _, h := range Compare(strings.Split(string(expected), "\n"), actual) {
 		meant := false
 		for _, d := range differences {
 			if d.script == name && d.hunk.key() == h.key() {
@@ -62,7 +62,7 @@ func checkScript(t *testing.T, script, name string, differences []*difference) {
 			}
 		}
 		if !meant {
-			t.Errorf("%s:%d:\n%s", expectedFile(name), h.line, h)
+			t.Errorf("%s:%d:\n%s", expectedFile(name), h.Line, h)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func recordExpected(t *testing.T, scripts []string) {
 	server := testserver.StartPostgres(t)
 	for _, script := range scripts {
 		name := strings.TrimSuffix(filepath.Base(script), ".sql")
-		out := runScript(t, script, server.Database("regress_"+name))
+		out := Run(t, script, server.Database("regress_"+name))
 		if err := os.WriteFile(expectedFile(name), []byte(strings.Join(out, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestCompare(t *testing.T) {
 		{"a b c d e", "a x b c y e", "+x\n|-d\n+y\n"},
 	} {
 		var got []string
-		for _, h := range compare(strings.Fields(c.expected), strings.Fields(c.actual)) {
+		for _, h := range Compare(strings.Fields(c.expected), strings.Fields(c.actual)) {
 			got = append(got, h.String())
 		}
 		if strings.Join(got, "|") != c.want {
