@@ -101,3 +101,21 @@ changes of table "w" are checked by evaluating assertion "a" in full / A recursi
 		t.Errorf("advice where none is needed: %v", n)
 	}
 }
+
+// TestWidestProbe: a check looks for as many values as an index allows, although two say as much as three as far as it can guess, and its joins
+// begin where most is known.
+func TestWidestProbe(t *testing.T) {
+	c := sessiontest.Open(t).Connect()
+	c.Must(`CREATE TABLE customer (w int, d int, id int, owes int, PRIMARY KEY (w, d, id));
+		CREATE TABLE orders (w int, d int, id int, customer int, PRIMARY KEY (w, d, id)); CREATE INDEX orders_customer ON orders (w, d, customer);
+		CREATE TABLE line (w int, d int, o int, n int, amount int, late bool, PRIMARY KEY (w, d, o, n));
+		CREATE ASSERTION owed CHECK (NOT EXISTS (SELECT c.w, c.d, c.id FROM customer c WHERE owes <> (
+			SELECT sum(amount) FROM orders o JOIN line l ON l.w = o.w AND l.d = o.d AND l.o = o.id
+			WHERE o.w = c.w AND o.d = c.d AND o.customer = c.id AND l.late IS NOT NULL)))`)
+	text := c.Must("EXPLAIN (COSTS OFF) ASSERTION owed FOR UPDATE OF owes ON customer").String()
+	want := "Lookup Join using line_pkey on line l"
+	from := "Scan using orders_customer on orders o"
+	if !strings.Contains(text, want) || !strings.Contains(text, from) || strings.Index(text, want) > strings.Index(text, from) {
+		t.Errorf("it does not go by the customer's orders to their lines:\n%s", text)
+	}
+}

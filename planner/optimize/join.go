@@ -636,7 +636,7 @@ func (p *planner) lookupJoin(kind algebra.JoinKind, left exec.Node, side joinSid
 			}
 			depends = depends || m.Array != nil && uses(m.Array, leftCols)
 		}
-		if depends && (best == nil || c.cost < best.cost) {
+		if depends && (best == nil || p.better(c, best)) {
 			best = c
 		}
 	}

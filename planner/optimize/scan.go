@@ -18,6 +18,7 @@ type path struct {
 	reverse bool
 	only    bool // the index holds all columns needed
 	order   []algebra.SortKey
+	fixed   int     // columns that the conditions give one value each
 	rows    float64 // read
 	cost    float64
 }
@@ -204,11 +205,34 @@ func (p *planner) bound(cond algebra.Scalar, id algebra.ColID, t colType, own al
 func (p *planner) choosePath(r *algebra.Scan, cols []algebra.ScanColumn, g goal, total float64) *path {
 	var best *path
 	p.paths(r, cols, g, total, func(c *path) {
-		if best == nil || c.cost < best.cost {
+		if best == nil || p.better(c, best) {
 			best = c
 		}
 	})
 	return best
+}
+
+// atLeast keeps an estimate of rows read through an index from falling to nothing: it is one at least. In the check of a change it is
+// more than a half, which is what the changed rows are taken to be, but still the less the more is looked for: joins
+// begin where most is known.
+func (p *planner) atLeast(rows float64) float64 {
+	switch {
+	case rows >= 1:
+		return rows
+	case p.o.driven:
+		return 0.5 + 0.5/(1-math.Log10(max(rows, 1e-300)))
+	}
+	return 1
+}
+
+// better reports whether a path is to be preferred to another. In the check of a change, where nothing is known of the
+// tables but that they may be large, two values say so much that a third seems to say nothing: whoever looks for more
+// values reads less, whatever the guess makes of it.
+func (p *planner) better(a, b *path) bool {
+	if p.o.driven && a.key == nil && b.key == nil && a.fixed != b.fixed {
+		return a.fixed > b.fixed
+	}
+	return a.cost < b.cost
 }
 
 // paths calls f with all paths for a scan with the conditions of a goal: first with that through the rows.
@@ -278,6 +302,7 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, held []algebra.Scala
 				n, single = float64(max(1, len(m.Values))), false
 			} else {
 				fixed.Add(ids[i])
+				out.fixed++
 			}
 			out.rows *= min(1, n*p.selectEqual())
 			break
@@ -333,7 +358,7 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, held []algebra.Scala
 	}
 	if n > 0 || ranged {
 		out.bounds = bounds
-		out.rows = max(out.rows, 1)
+		out.rows = p.atLeast(out.rows)
 	}
 	p.pathOrder(out, ids, keys, fixed, g.order)
 	read := out.rows
