@@ -67,7 +67,8 @@ type Engine struct {
 	mu       sync.Mutex
 	sessions map[uint32]*Session
 	nextPID  uint32
-	ended    counters // of sessions that are no more
+	ended    counters  // of sessions that are no more
+	counted  time.Time // since when the counters of sessions count
 }
 
 // Open makes an engine over a store, which it does not close. It creates the schema on an empty store.
@@ -87,6 +88,7 @@ func Open(ctx context.Context, store kv.Store, config Config) (*Engine, error) {
 		plans: newPlanCache(config.PlanCacheEntries), log: config.Logger, started: time.Now(),
 		sessions: map[uint32]*Session{}, conflicts: newRecorder(),
 	}
+	e.counted = e.started
 	return e, nil
 }
 

@@ -211,6 +211,19 @@ type Assertion struct {
 	stamp uint64
 }
 
+// State says in a word or two how an assertion is enforced.
+func (a *Assertion) State() string {
+	switch {
+	case a.Disabled:
+		return "disabled"
+	case a.NotEnforced:
+		return "not enforced"
+	case a.NotValid:
+		return "not valid"
+	}
+	return "enforced"
+}
+
 // Role is a user.
 type Role struct {
 	OID                  OID
