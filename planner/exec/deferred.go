@@ -51,6 +51,9 @@ func (d *Deferred) defers(r *Rule) bool {
 	return r.InitiallyDeferred
 }
 
+// Defers reports whether a rule is to be checked at the end of the transaction.
+func (d *Deferred) Defers(r *Rule) bool { return d.defers(r) }
+
 // has reports whether a rule is waiting to be checked.
 func (d *Deferred) has(r *Rule) bool {
 	return d != nil && slices.ContainsFunc(d.state.pending, func(p pendingRule) bool { return p.rule.same(r) })
