@@ -89,6 +89,9 @@ func Open(ctx context.Context, store kv.Store, config Config) (*Engine, error) {
 		sessions: map[uint32]*Session{}, conflicts: newRecorder(),
 	}
 	e.counted = e.started
+	if err := e.dropHalfMade(ctx); err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 

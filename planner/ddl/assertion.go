@@ -65,6 +65,9 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 			a.DependsOn[oid] = nil
 		}
 	}
+	if env.Later && !a.NotValid {
+		return env.owe(ctx, nil, a)
+	}
 	if err := env.putAssertion(ctx, a); err != nil {
 		return err
 	}
@@ -156,14 +159,25 @@ func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error
 		return err
 	}
 	a := *old
+	if a.Creating {
+		return errs.New(errs.ObjectInUse, `assertion "%s" is being created`, a.Name).WithDetail("CREATE ASSERTION is still looking at the data there is.").
+			WithHint("Wait until that is done, or drop the assertion.")
+	}
 	switch s.Action {
 	case "validate":
+		if env.Later && a.NotValid {
+			return env.owe(ctx, old, &a)
+		}
 		if err := env.checkAssertion(ctx, &a); err != nil {
 			return err
 		}
 		a.NotValid = false
 	case "enable":
 		if a.Disabled {
+			if env.Later && !a.NotValid {
+				a.Disabled = false
+				return env.owe(ctx, old, &a)
+			}
 			if err := env.restoreAssertion(ctx, &a); err != nil {
 				return err
 			}
@@ -175,6 +189,9 @@ func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error
 		if a.NotEnforced {
 			a.NotEnforced = false
 			if !a.Disabled {
+				if env.Later && !a.NotValid {
+					return env.owe(ctx, old, &a)
+				}
 				if err := env.restoreAssertion(ctx, &a); err != nil {
 					return err
 				}
