@@ -41,7 +41,7 @@ func (o *OwedCheck) Check(ctx context.Context, env *Env) error {
 		return errs.New(errs.ObjectNotInPrerequisiteState, `assertion "%s" was changed while it was being checked`, a.Name)
 	}
 	o.changed = a.Changed
-	err := env.unlessMeasured(a, env.checkAssertion(ctx, a))
+	err := env.unlessMeasured(a, env.hintViolation(a, o.before, env.checkAssertion(ctx, a)))
 	if err == nil && o.before == nil {
 		err = env.adviseOn(ctx, o.valid(a))
 	}
