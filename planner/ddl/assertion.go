@@ -199,8 +199,9 @@ func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error
 	}
 	switch s.Action {
 	case "validate":
-		if env.Later && a.NotValid {
-			return env.owe(ctx, old, &a)
+		if env.Later {
+			env.oweValidation(old)
+			return nil
 		}
 		if err := env.hintViolation(&a, old, env.checkAssertion(ctx, &a)); err != nil {
 			return err

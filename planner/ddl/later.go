@@ -14,21 +14,28 @@ import (
 
 // OwedCheck is a check of the data there is, for an assertion that is published and in force for all changes.
 type OwedCheck struct {
-	Assertion catalog.OID
-	before    *catalog.Assertion // what it was; nil: it is new
-	warn      bool               // it is NOT ENFORCED: a violation is a warning, and nothing is left to be done
-	changed   uint64             // which version of it was checked
+	Assertion             catalog.OID
+	before                *catalog.Assertion // what it was; nil: it is new
+	disabled, notEnforced bool               // how it was published; what is not in force can be checked, and that is all there is to it
+	warn                  bool               // a violation is a warning: it is NOT ENFORCED
+	only                  bool               // there is nothing to be marked or taken back
+	changed               uint64             // which version of it was checked
 }
 
-// owe publishes an assertion whose data are yet to be looked at. before is what it was, nil if it is new.
+// owe publishes an assertion that comes into force while its data are yet to be looked at. before is what it was, nil if it is new.
 func (env *Env) owe(ctx context.Context, before, a *catalog.Assertion) error {
-	env.Owed = &OwedCheck{before: before, warn: a.NotEnforced}
-	if !env.Owed.warn {
+	env.Owed = &OwedCheck{before: before, disabled: a.Disabled, notEnforced: a.NotEnforced, warn: a.NotEnforced, only: a.NotEnforced}
+	if !a.NotEnforced {
 		a.NotValid, a.Creating = true, before == nil
 	}
 	err := env.putAssertion(ctx, a)
 	env.Owed.Assertion = a.OID
 	return err
+}
+
+// oweValidation leaves it to be found out whether the data fulfil an assertion that is as it is.
+func (env *Env) oweValidation(a *catalog.Assertion) {
+	env.Owed = &OwedCheck{Assertion: a.OID, before: a, disabled: a.Disabled, notEnforced: a.NotEnforced, only: !a.NotValid}
 }
 
 // Check evaluates the assertion in full, in the state of env, whose transaction need not have a footprint.
@@ -37,11 +44,14 @@ func (o *OwedCheck) Check(ctx context.Context, env *Env) error {
 	switch {
 	case a == nil:
 		return errs.New(errs.UndefinedObject, "the assertion was dropped while it was being checked")
-	case a.Disabled || !o.warn && (a.NotEnforced || !a.NotValid):
+	case a.Disabled != o.disabled || a.NotEnforced != o.notEnforced || !o.only && !a.NotValid:
 		return errs.New(errs.ObjectNotInPrerequisiteState, `assertion "%s" was changed while it was being checked`, a.Name)
 	}
 	o.changed = a.Changed
-	err := env.unlessMeasured(a, env.hintViolation(a, o.before, env.checkAssertion(ctx, a)))
+	err := env.hintViolation(a, o.before, env.checkAssertion(ctx, a))
+	if o.warn {
+		err = env.unlessMeasured(a, err)
+	}
 	if err == nil && o.before == nil {
 		err = env.adviseOn(ctx, o.valid(a))
 	}
@@ -50,7 +60,7 @@ func (o *OwedCheck) Check(ctx context.Context, env *Env) error {
 
 // Done marks the assertion as valid. It is to be checked again if it was changed since: others may have had it disabled meanwhile.
 func (o *OwedCheck) Done(ctx context.Context, env *Env) (again bool, err error) {
-	if o.warn {
+	if o.only {
 		return false, nil
 	}
 	a := env.Snapshot.AssertionByOID(o.Assertion)
@@ -71,7 +81,7 @@ func (o *OwedCheck) valid(a *catalog.Assertion) *catalog.Assertion {
 func (o *OwedCheck) TakeBack(ctx context.Context, env *Env) error {
 	a := env.Snapshot.AssertionByOID(o.Assertion)
 	switch {
-	case o.warn || a == nil:
+	case o.only || a == nil:
 		return nil
 	case o.before == nil:
 		s, err := env.Snapshot.DropAssertion(ctx, env.Txn, a.OID)
@@ -79,7 +89,7 @@ func (o *OwedCheck) TakeBack(ctx context.Context, env *Env) error {
 			env.Snapshot = s
 		}
 		return err
-	case a.Disabled || a.NotEnforced || !a.NotValid:
+	case a.Disabled != o.disabled || a.NotEnforced != o.notEnforced || !a.NotValid || a.Changed == o.before.Changed:
 		return nil
 	}
 	old := *a
