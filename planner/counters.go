@@ -43,6 +43,15 @@ func (c *counters) add(o *counters) {
 	}
 }
 
+// reset sets everything to 0. It is called under the mu that guards the table of tables.
+func (c *counters) reset() {
+	c.commits.Store(0)
+	c.rollbacks.Store(0)
+	for _, t := range c.tables {
+		t.Reset()
+	}
+}
+
 // tableCounts are the session's counters of a table.
 func (s *Session) tableCounts(table catalog.OID) *exec.TableCounts {
 	c := s.counts.tables[table]
@@ -115,7 +124,9 @@ func databaseRows(s *Session, emit func([]types.Datum) bool) {
 	row[9], row[10], row[11] = types.NewInt(sum.Inserted.Load()), types.NewInt(sum.Updated.Load()), types.NewInt(sum.Deleted.Load())
 	row[12], row[15] = types.NewInt(0), s.engine.figure("deadlocks")
 	row[23] = types.NewInt(s.engine.begun.Load())
-	row[27] = types.NewInt(microseconds(s.engine.started))
+	s.engine.mu.Lock()
+	row[27] = types.NewInt(microseconds(s.engine.counted))
+	s.engine.mu.Unlock()
 	emit(row)
 }
 

@@ -67,7 +67,8 @@ type Engine struct {
 	mu       sync.Mutex
 	sessions map[uint32]*Session
 	nextPID  uint32
-	ended    counters // of sessions that are no more
+	ended    counters  // of sessions that are no more
+	counted  time.Time // since when the counters of sessions count
 }
 
 // Open makes an engine over a store, which it does not close. It creates the schema on an empty store.
@@ -86,6 +87,10 @@ func Open(ctx context.Context, store kv.Store, config Config) (*Engine, error) {
 		config: config, store: store, catalog: c, sequences: c.Sequences(), parses: parse.NewCache(32 << 20),
 		plans: newPlanCache(config.PlanCacheEntries), log: config.Logger, started: time.Now(),
 		sessions: map[uint32]*Session{}, conflicts: newRecorder(),
+	}
+	e.counted = e.started
+	if err := e.dropHalfMade(ctx); err != nil {
+		return nil, err
 	}
 	return e, nil
 }

@@ -25,7 +25,7 @@ func explainColumns(st *ast.Explain) []ResultColumn {
 
 // explainOptions reads the options of EXPLAIN.
 func explainOptions(st *ast.Explain) (o optimize.ExplainOptions, err error) {
-	o.Costs = true
+	o.Costs, o.Format = true, optimize.FormatText
 	timing, summary := (*bool)(nil), (*bool)(nil)
 	for _, x := range st.Options {
 		on := true
@@ -53,11 +53,10 @@ func explainOptions(st *ast.Explain) (o optimize.ExplainOptions, err error) {
 			}
 		case "format":
 			switch f := strings.ToLower(optionText(x)); f {
-			case "text":
-			case "json":
-				o.JSON = true
+			case "text", "json", "yaml", "xml":
+				o.Format = optimize.Format(f)
 			default:
-				return o, errs.Unsupported("EXPLAIN format %s", f)
+				return o, errs.New(errs.InvalidParameterValue, `unrecognized value for EXPLAIN option "format": "%s"`, optionText(x))
 			}
 		default:
 			return o, errs.New(errs.SyntaxError, `unrecognized EXPLAIN option "%s"`, x.Name)
@@ -118,7 +117,10 @@ func (s *Session) explain(ctx context.Context, p *prepared, st *ast.Explain, par
 		}
 		s.tx.snapshot.Observe(s.tx.kv, pl.query.Tables...)
 		begin = time.Now()
-		if run, err = pl.exec.StartInstrumented(s.execContext(ctx, params), o.Timing); err != nil {
+		x := s.execContext(ctx, params)
+		x.Trace = &exec.RuleTrace{}
+		o.Rules = x.Trace
+		if run, err = pl.exec.StartInstrumented(x, o.Timing); err != nil {
 			return err
 		}
 		for err == nil {
@@ -133,6 +135,7 @@ func (s *Session) explain(ctx context.Context, p *prepared, st *ast.Explain, par
 		}
 		o.Execution = time.Since(begin)
 	}
+	o.Deferred = &s.tx.deferred
 	lines := optimize.Explain(pl.query, pl.exec, run, o)
 	rows := make([][]string, len(lines))
 	for i, l := range lines {

@@ -195,8 +195,9 @@ func TestNotEnforced(t *testing.T) {
 	c := sessiontest.Open(t).Connect()
 	c.Must("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, -1)")
 	const fields = "\nSCHEMA: public\nCONSTRAINT: positive"
+	const hint = "\nHINT: SELECT * FROM violations('positive') returns all that is wrong."
 	violated := "23514: assertion \"positive\" is violated\nDETAIL: Violating row: (id, a) = "
-	if got, want := told(c.Must("CREATE ASSERTION positive CHECK (NOT EXISTS (SELECT id, a FROM t WHERE a < 0)) NOT ENFORCED")), "WARNING "+violated+"(1, -1)."+fields; got != want {
+	if got, want := told(c.Must("CREATE ASSERTION positive CHECK (NOT EXISTS (SELECT id, a FROM t WHERE a < 0)) NOT ENFORCED")), "WARNING "+violated+"(1, -1)."+hint+fields; got != want {
 		t.Errorf("CREATE says %s", got)
 	}
 	insert := "\nWHERE: checking assertion \"positive\" at the end of INSERT of table \"t\"" + fields
@@ -204,13 +205,13 @@ func TestNotEnforced(t *testing.T) {
 	if got, want := told(r), "WARNING "+violated+"(2, -2)."+insert; got != want || r.Tag() != "INSERT 0 1" {
 		t.Errorf("INSERT says %s, %s", r.Tag(), got)
 	}
-	c.Fails("ALTER ASSERTION positive VALIDATE", "\nERROR "+violated+"(1, -1)."+fields)
-	c.Fails("ALTER ASSERTION positive ENFORCED", "\nERROR "+violated+"(1, -1)."+fields)
+	c.Fails("ALTER ASSERTION positive VALIDATE", "\nERROR "+violated+"(1, -1)."+hint+fields)
+	c.Fails("ALTER ASSERTION positive ENFORCED", "\nERROR "+violated+"(1, -1)."+hint+fields)
 	c.Must("ALTER ASSERTION positive DISABLE")
 	if got := told(c.Must("INSERT INTO t VALUES (3, -3)")); got != "" {
 		t.Errorf("a disabled rule says %s", got)
 	}
-	if got, want := told(c.Must("ALTER ASSERTION positive ENABLE")), "WARNING "+violated+"(1, -1)."+fields; got != want {
+	if got, want := told(c.Must("ALTER ASSERTION positive ENABLE")), "WARNING "+violated+"(1, -1)."+hint+fields; got != want {
 		t.Errorf("ENABLE says %s", got)
 	}
 	c.Must("DELETE FROM t; ALTER ASSERTION positive ENFORCED; ALTER ASSERTION positive ENFORCED")
@@ -229,6 +230,7 @@ func TestNotEnforced(t *testing.T) {
 	c.Fails("ALTER ASSERTION low ENABLE", `
 ERROR 23514: assertion "low" is violated
 DETAIL: Violating row: (id) = (6).
+HINT: SELECT * FROM violations('low') returns all that is wrong.
 SCHEMA: public
 CONSTRAINT: low`)
 }

@@ -253,6 +253,7 @@ CONSTRAINT: payroll`
 	c.Fails("CREATE ASSERTION poor CHECK (NOT EXISTS (SELECT 1 FROM emp WHERE salary > 1000))", `
 ERROR 23514: assertion "poor" is violated
 DETAIL: Violating row: (no, dept, salary, boss) = (21, 2, 5000, null).
+HINT: The data there are have to fulfil it. NOT VALID enforces it for what changes alone, and violations('poor') then returns all that is wrong.
 SCHEMA: public
 CONSTRAINT: poor`)
 	c.Fails("ALTER ASSERTION poor DISABLE", `ERROR 42704: assertion "poor" does not exist`)
@@ -275,6 +276,7 @@ CONSTRAINT: many`)
 	c.Fails("ALTER ASSERTION many ENABLE", `
 ERROR 23514: assertion "many" is violated
 DETAIL: Violating row: (count) = (4).
+HINT: SELECT * FROM violations('many') returns all that is wrong.
 SCHEMA: public
 CONSTRAINT: many`)
 	c.Must("DROP ASSERTION many")
@@ -301,7 +303,7 @@ func TestFunctionsInAssertions(t *testing.T) {
 	c := sessiontest.Open(t).Connect()
 	c.Must("CREATE TABLE t (id int PRIMARY KEY, at timestamptz, day date)")
 	c.Must("CREATE ASSERTION unknown CHECK (NULL); CREATE ASSERTION yes CHECK (true); INSERT INTO t VALUES (1)")
-	c.Fails("CREATE ASSERTION no CHECK (false)", "ERROR 23514: assertion \"no\" is violated\nSCHEMA: public\nCONSTRAINT: no")
+	c.Fails("CREATE ASSERTION no CHECK (false)", "ERROR 23514: assertion \"no\" is violated\nDETAIL: The condition is false.\nHINT: The condition is false whatever the data are.\nSCHEMA: public\nCONSTRAINT: no")
 	for _, cond := range []string{
 		"NOT EXISTS (SELECT 1 FROM t WHERE at > now())",
 		"NOT EXISTS (SELECT 1 FROM t WHERE NOT (day <= current_date))",
@@ -330,6 +332,7 @@ func TestAssertionsOverEmptyTables(t *testing.T) {
 	c.Fails("CREATE ASSERTION one CHECK ((SELECT count(*) FROM t) > 0)", `
 ERROR 23514: assertion "one" is violated
 DETAIL: Violating row: (count) = (0).
+HINT: The data there are have to fulfil it. NOT VALID enforces it for what changes alone, and violations('one') then returns all that is wrong.
 SCHEMA: public
 CONSTRAINT: one`)
 	c.Must("CREATE ASSERTION total CHECK ((SELECT sum(a) FROM t) > 10)")
@@ -396,6 +399,7 @@ CONSTRAINT: positive`)
 	c.Fails("ALTER ASSERTION positive VALIDATE", `
 ERROR 23514: assertion "positive" is violated
 DETAIL: Violating row: (id, a) = (1, -1).
+HINT: SELECT * FROM violations('positive') returns all that is wrong.
 SCHEMA: public
 CONSTRAINT: positive`)
 	c.Must("UPDATE t SET a = 1 WHERE id = 1; ALTER ASSERTION positive VALIDATE")

@@ -57,6 +57,7 @@ type Session struct {
 	activity   activity // written by the session's goroutine alone, as live and the tables of counts
 	live       live
 	counts     counters
+	progress   *progress // of an assertion that is being evaluated in full, nil without one
 
 	holder       string            // what the session waits for, as LockWaits has found it
 	committing   *commitNote       // for the commit that is under way

@@ -145,12 +145,28 @@ func (s *Session) utility(ctx context.Context, p *prepared, params []types.Datum
 
 // schemaStatement runs DDL.
 func (s *Session) schemaStatement(ctx context.Context, p *prepared, out Output) error {
+	if bringsIntoForce(p.stmt) && s.alone(p) {
+		return s.intoForce(ctx, p, out)
+	}
 	if err := s.open(ctx, false); err != nil {
 		return err
 	}
 	if err := s.writing(ddl.Verb(p.stmt), out); err != nil {
 		return err
 	}
+	var tag string
+	err := s.schemaChange(ctx, p, func(env *ddl.Env) (err error) {
+		tag, err = ddl.Execute(ctx, env, p.stmt)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return out.CommandComplete(tag)
+}
+
+// schemaChange does what DDL does, in the session's transaction.
+func (s *Session) schemaChange(ctx context.Context, p *prepared, change func(env *ddl.Env) error) error {
 	t := s.tx
 	env := &ddl.Env{
 		Ctx: *s.functionContext(ctx), Store: s.engine.store, Catalog: s.engine.catalog, Txn: t.kv, Snapshot: t.snapshot,
@@ -161,19 +177,17 @@ func (s *Session) schemaStatement(ctx context.Context, p *prepared, out Output) 
 		Pending:     t.deferred.Concerns,
 		Checked:     t.deferred.Checked,
 		InUse:       s.cursorReads,
+		Checking:    func(a *catalog.Assertion) func() { return s.checking(ddl.Verb(p.stmt), a, t.blind) },
 		Exec: func(ctx context.Context, env *ddl.Env) *exec.Ctx {
 			t.snapshot = env.Snapshot
 			return s.execContext(ctx, nil)
 		},
 	}
-	tag, err := ddl.Execute(ctx, env, p.stmt)
+	err := change(env)
 	if env.Snapshot != t.snapshot {
 		t.snapshot, t.changedSchema = env.Snapshot, true
 	}
-	if err != nil {
-		return err
-	}
-	return out.CommandComplete(tag)
+	return err
 }
 
 // runForDDL runs a bound query for a DDL statement and hands its rows on.

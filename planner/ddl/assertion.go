@@ -30,14 +30,14 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 	}
 	cond, err := bind.BindCondition(ctx, env.options(), s.Condition)
 	if err != nil {
-		return err
+		return hintCondition(err, s)
 	}
 	for _, v := range assertions.Violations(s.Condition) {
 		q, err := bind.Bind(ctx, env.options(), v)
 		if err != nil {
 			return err
 		}
-		if err := assertions.CheckFunctions(q); err != nil {
+		if err := assertions.CheckQuery(q); err != nil {
 			return err
 		}
 	}
@@ -65,11 +65,14 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 			a.DependsOn[oid] = nil
 		}
 	}
+	if env.Later && !a.NotValid {
+		return env.owe(ctx, nil, a)
+	}
 	if err := env.putAssertion(ctx, a); err != nil {
 		return err
 	}
 	if !a.NotValid {
-		err = env.checkAssertion(ctx, a)
+		err = env.hintViolation(a, nil, env.checkAssertion(ctx, a))
 	}
 	if err == nil || a.NotEnforced {
 		if err := env.adviseOn(ctx, a); err != nil {
@@ -84,7 +87,41 @@ func (env *Env) restoreAssertion(ctx context.Context, a *catalog.Assertion) erro
 	if a.NotValid {
 		return nil
 	}
-	return env.unlessMeasured(a, env.checkAssertion(ctx, a))
+	return env.unlessMeasured(a, env.hintViolation(a, a, env.checkAssertion(ctx, a)))
+}
+
+// hintCondition adds to an error of a condition what may be meant instead.
+func hintCondition(err error, s *ast.CreateAssertion) error {
+	e := *errs.As(err)
+	switch {
+	case e.Hint != "":
+	case e.Code == errs.DatatypeMismatch:
+		e.Hint = "The condition of an assertion is true or false: NOT EXISTS (SELECT ..), or a comparison such as (SELECT count(*) FROM t) < 10."
+	case e.Code == errs.UndefinedColumn && !strings.Contains(strings.ToUpper(s.ConditionText), "SELECT"):
+		e.Hint = "An assertion is about all rows there are: NOT EXISTS (SELECT FROM t WHERE NOT (..)). What is about each row by itself can be a CHECK constraint of the table."
+	}
+	return &e
+}
+
+// hintViolation adds to the error of an assertion that the data do not fulfil what can be done. old is what it was; nil: it is new.
+func (env *Env) hintViolation(a, old *catalog.Assertion, err error) error {
+	if err == nil || errs.CodeOf(err) != errs.CheckViolation {
+		return err
+	}
+	e := *errs.As(err)
+	name := ast.QuoteLiteral(types.QuoteIdentifier(a.Name))
+	switch {
+	case old != nil || a.NotEnforced:
+		e.Hint = "SELECT * FROM violations(" + name + ") returns all that is wrong."
+	case len(a.DependsOn) == 0:
+		e.Hint = "The condition is false whatever the data are."
+	default:
+		e.Hint = "The data there are have to fulfil it. NOT VALID enforces it for what changes alone, and violations(" + name + ") then returns all that is wrong."
+	}
+	if e.Detail == "" {
+		e.Detail = "The condition is false."
+	}
+	return &e
 }
 
 // unlessMeasured makes the violation of a NOT ENFORCED assertion a warning.
@@ -156,14 +193,26 @@ func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error
 		return err
 	}
 	a := *old
+	if a.Creating {
+		return errs.New(errs.ObjectInUse, `assertion "%s" is being created`, a.Name).WithDetail("CREATE ASSERTION is still looking at the data there is.").
+			WithHint("Wait until that is done, or drop the assertion.")
+	}
 	switch s.Action {
 	case "validate":
-		if err := env.checkAssertion(ctx, &a); err != nil {
+		if env.Later {
+			env.oweValidation(old)
+			return nil
+		}
+		if err := env.hintViolation(&a, old, env.checkAssertion(ctx, &a)); err != nil {
 			return err
 		}
 		a.NotValid = false
 	case "enable":
 		if a.Disabled {
+			if env.Later && !a.NotValid {
+				a.Disabled = false
+				return env.owe(ctx, old, &a)
+			}
 			if err := env.restoreAssertion(ctx, &a); err != nil {
 				return err
 			}
@@ -175,6 +224,9 @@ func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error
 		if a.NotEnforced {
 			a.NotEnforced = false
 			if !a.Disabled {
+				if env.Later && !a.NotValid {
+					return env.owe(ctx, old, &a)
+				}
 				if err := env.restoreAssertion(ctx, &a); err != nil {
 					return err
 				}

@@ -38,6 +38,12 @@ type Env struct {
 	Pending func(table catalog.OID) bool
 	// Checked is called when an assertion has been checked in full: what the transaction changed before need not be looked at again.
 	Checked func(assertion catalog.OID)
+	// Later: what brings an assertion into force leaves it to the caller, by Owed, to look at the data there is; until then the assertion is
+	// NOT VALID.
+	Later bool
+	Owed  *OwedCheck
+	// Checking is called when an assertion is about to be evaluated in full; what it returns, after that.
+	Checking func(a *catalog.Assertion) func()
 	// InUse tells whether an open cursor of the transaction reads a table.
 	InUse func(table catalog.OID) bool
 	// Exec makes the context of an execution in the same transaction, under Snapshot.

@@ -215,6 +215,7 @@ func (env *Env) checkAssertion(ctx context.Context, a *catalog.Assertion) error 
 	if err != nil {
 		return err
 	}
+	defer env.Checking(a)()
 	x := env.Exec(ctx, env)
 	for _, r := range checks {
 		if err := r.CheckNow(x); err != nil {

@@ -46,6 +46,11 @@ type Ctx struct {
 	// Counts finds the counters of a table for what is read; nil: nobody counts.
 	Counts func(table catalog.OID) *TableCounts
 
+	// Trace takes note of what becomes of the statement's rules; nil: nobody asks.
+	Trace *RuleTrace
+
+	// looked counts the changed rows that the check being run has not sorted out by their images; nil: nobody does.
+	looked *int64
 	// rules collects what is to be checked at the end of the statement, where it consists of several that change
 	// rows; nil: each of them ends by itself.
 	rules *ruleQueue

@@ -61,6 +61,13 @@ func (c *TableCounts) Add(o *TableCounts) {
 	}
 }
 
+// Reset sets the counts to 0.
+func (c *TableCounts) Reset() {
+	for _, n := range c.all() {
+		n.Store(0)
+	}
+}
+
 func (c *TableCounts) all() [8]*atomic.Int64 {
 	return [8]*atomic.Int64{&c.SeqScans, &c.SeqRows, &c.IndexScans, &c.IndexEntries, &c.IndexRows, &c.Inserted, &c.Updated, &c.Deleted}
 }

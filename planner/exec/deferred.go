@@ -51,6 +51,9 @@ func (d *Deferred) defers(r *Rule) bool {
 	return r.InitiallyDeferred
 }
 
+// Defers reports whether a rule is to be checked at the end of the transaction.
+func (d *Deferred) Defers(r *Rule) bool { return d.defers(r) }
+
 // has reports whether a rule is waiting to be checked.
 func (d *Deferred) has(r *Rule) bool {
 	return d != nil && slices.ContainsFunc(d.state.pending, func(p pendingRule) bool { return p.rule.same(r) })
@@ -161,7 +164,7 @@ func (d *Deferred) check(ctx *Ctx, present PresentRule, which func(*Rule) bool) 
 		if d.state.before != nil {
 			p.before = d.state.before
 		}
-		if err := r.check(ctx, p); err != nil {
+		if err := r.measured(ctx, p.changes, func(ctx *Ctx) error { return r.check(ctx, p) }); err != nil {
 			return err
 		}
 	}

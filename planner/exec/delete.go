@@ -116,7 +116,7 @@ func (o *deleteOp) end(ctx *Ctx) error {
 	}
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, changes, "DELETE")
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "DELETE")
 }
 
 func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {

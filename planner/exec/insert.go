@@ -136,7 +136,7 @@ func (o *insertOp) run(ctx *Ctx) error {
 	o.writer.close(ctx)
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, changes, "INSERT")
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "INSERT")
 }
 
 // insertBatch inserts the rows of one batch of the source.

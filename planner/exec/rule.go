@@ -32,6 +32,12 @@ type Rule struct {
 	Keep bool
 	// NewOnly tells that there may have been violations before the change: only those it adds count.
 	NewOnly bool
+	// Number is the check's in EXPLAIN ASSERTION, from 1; 0: it evaluates the condition in full, or is of a foreign key.
+	Number int
+	// By is the table whose changes it looks at, if it is one of an assertion over changed rows.
+	By string
+	// Stats counts what an assertion's checks do; nil: nobody does.
+	Stats *catalog.RuleStats
 	// InFull, for NewOnly with Keep, compiles a plan of all violations there are. It is run before and after the change,
 	// if the plan over the changed rows finds something that may be an old violation. nil: the rule's plan is that plan.
 	InFull func(ctx context.Context) (*Plan, []*catalog.Table, error)
@@ -289,17 +295,20 @@ type ruleQueue struct {
 func newRuleQueue(ctx *Ctx) *ruleQueue { return &ruleQueue{before: ctx.Reader} }
 
 // add takes the rules that changes concern. Deferred ones are left to the end of the transaction.
-func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, c Changes, verb string) {
+func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string) {
 	occasion := verb
 	if len(c) > 0 {
 		occasion = verb + " of table \"" + c[0].Table.Name + "\""
 	}
-	for _, r := range rules {
+	for i, r := range rules {
 		if r.NewOnly && ctx.Deferred.defers(r) {
 			ctx.Deferred.begins(q.before)
 		}
 		p := pendingRule{rule: r, changes: c, before: q.before, occasion: occasion}
 		if !r.concerns(c) {
+			if !skips.kept(i) {
+				ctx.unconcerned(r)
+			}
 			// It may be about rows that the rule waits to look at.
 			if r.Keep && ctx.Deferred.has(r) {
 				ctx.Deferred.add(p)
@@ -314,6 +323,7 @@ func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, c Changes, verb string) {
 			q.actions = append(q.actions, p)
 		case ctx.Deferred.defers(r):
 			ctx.Deferred.add(p)
+			ctx.deferred(r)
 		default:
 			if r.Keep || !q.has(r) { // what does not look at the changes need not be checked twice
 				q.checks = append(q.checks, p)
@@ -333,7 +343,7 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 	for len(q.actions) > 0 {
 		p := q.actions[0]
 		q.actions = q.actions[1:]
-		if err := p.rule.act(ctx, q, p.changes); err != nil {
+		if err := p.rule.measured(ctx, p.changes, func(ctx *Ctx) error { return p.rule.act(ctx, q, p.changes) }); err != nil {
 			return err
 		}
 	}
@@ -342,7 +352,7 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 		return err
 	}
 	for _, p := range checks {
-		if err := p.rule.check(ctx, p); err != nil {
+		if err := p.rule.measured(ctx, p.changes, func(ctx *Ctx) error { return p.rule.check(ctx, p) }); err != nil {
 			return err
 		}
 	}
@@ -350,17 +360,18 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 }
 
 // endOfChange is called when an operation has made its changes.
-func endOfChange(ctx *Ctx, rules []*Rule, c Changes, verb string) error {
+func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string) error {
+	skips.executed()
 	if len(rules) == 0 {
 		return nil
 	}
 	if ctx.rules != nil {
-		ctx.rules.add(ctx, rules, c, verb)
+		ctx.rules.add(ctx, rules, skips, c, verb)
 		return nil
 	}
 	q := newRuleQueue(ctx)
 	kept := ctx.Deferred.len()
-	q.add(ctx, rules, c, verb)
+	q.add(ctx, rules, skips, c, verb)
 	if err := q.run(ctx); err != nil || ctx.Deferred.len() > kept {
 		return err
 	}

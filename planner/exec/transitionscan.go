@@ -19,6 +19,7 @@ type transitionScanOp struct {
 	tableOID types.Vec
 	reader   transitionReader
 	old      bool // the old images are being read
+	probing  bool // the filter reads other tables
 	sel      []int32
 	batch    types.Batch
 }
@@ -42,6 +43,7 @@ func (n *TransitionScan) Build(b *Builder) (Operator, error) {
 		return nil, err
 	}
 	o.filter, err = b.optional(n.Filter, l)
+	o.probing = hasPlan(n.Filter)
 	return o, err
 }
 
@@ -53,7 +55,11 @@ func (o *transitionScanOp) Open(*Ctx) error {
 }
 
 func (o *transitionScanOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
-	return o.filtered.next(ctx, max, o.read)
+	b, err := o.filtered.next(ctx, max, o.read)
+	if b != nil && !o.probing {
+		ctx.look(b.N)
+	}
+	return b, err
 }
 
 func (o *transitionScanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
@@ -90,6 +96,9 @@ func (o *transitionScanOp) read(ctx *Ctx, max int) (*types.Batch, error) {
 			if o.batch.N == 0 {
 				continue
 			}
+		}
+		if o.probing {
+			ctx.look(o.batch.N)
 		}
 		return &o.batch, nil
 	}

@@ -334,7 +334,7 @@ func (o *updateOp) write(ctx *Ctx) error {
 func (o *updateOp) end(ctx *Ctx) error {
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, changes, "UPDATE")
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "UPDATE")
 }
 
 // live are those of the collected changes that change something, with their keys, of which unique ones are locked.

@@ -21,6 +21,7 @@ type (
 		Checks     []algebra.ViewCheck
 		Returning  []algebra.Item
 		Rules      []*Rule
+		Skips      *Skips // nil: none
 	}
 	// Update changes the rows that Source shows, of one table or, through a join view, of several. It reads
 	// all of Source first.
@@ -32,6 +33,7 @@ type (
 		View      *catalog.Table
 		Returning []algebra.Item
 		Rules     []*Rule
+		Skips     *Skips
 	}
 	// Delete removes the rows that Source shows. It reads all of Source first.
 	Delete struct {
@@ -41,6 +43,7 @@ type (
 		View      *catalog.Table
 		Returning []algebra.Item
 		Rules     []*Rule
+		Skips     *Skips
 	}
 	// UpdateTarget is one table that Update changes.
 	UpdateTarget struct {

@@ -58,6 +58,43 @@ func Checks(ctx context.Context, o Options, a *catalog.Assertion) ([]Check, erro
 	return list, nil
 }
 
+// Evaluation is one of the violation queries of an assertion, planned to be evaluated in full up to the first violation.
+type Evaluation struct {
+	Query    *algebra.Query
+	Plan     *exec.Plan
+	Violated func(ctx *exec.Ctx, row []types.Datum) error // the error of a row that it returns
+}
+
+// Evaluations are all violation queries of an assertion.
+func Evaluations(ctx context.Context, o Options, a *catalog.Assertion) ([]Evaluation, error) {
+	cond, err := assertions.Condition(a.Condition)
+	if err != nil {
+		return nil, err
+	}
+	c := &ruleCompiler{o: o}
+	enforced := *a
+	enforced.NotEnforced = false
+	var list []Evaluation
+	for _, v := range assertions.Violations(cond) {
+		e := Evaluation{}
+		shown, err := c.bind(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		e.Violated = c.violated(&enforced, shown, nil)
+		if e.Query, err = c.bind(ctx, v); err != nil {
+			return nil, err
+		}
+		assertions.Show(e.Query)
+		firstRow(e.Query)
+		if e.Plan, err = Plan(ctx, e.Query, o); err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
 // FullScan is a table that a check reads as a whole, and the columns by which it looks for rows of it: an index over
 // them would make the check probe.
 type FullScan struct {

@@ -1,7 +1,6 @@
 package optimize
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -12,10 +11,13 @@ import (
 	"holdfast/sql/catalog"
 )
 
-// ExplainOptions are the options of EXPLAIN.
+// ExplainOptions are the options of EXPLAIN, and what was measured.
 type ExplainOptions struct {
-	Analyze, Verbose, Costs, Timing, Summary, JSON bool
-	Planning, Execution                            time.Duration
+	Analyze, Verbose, Costs, Timing, Summary bool
+	Format                                   Format
+	Planning, Execution                      time.Duration
+	Deferred                                 *exec.Deferred  // the session's; nil: nothing is deferred
+	Rules                                    *exec.RuleTrace // of an execution; nil without one
 }
 
 // explained is one node of a plan as EXPLAIN shows it.
@@ -28,34 +30,52 @@ type explained struct {
 	below   []*explained
 }
 
-// Explain prints a plan in PostgreSQL's layout, one line each; in JSON as one line. run is an instrumented
+// Explain prints a plan in PostgreSQL's layout, one line each; in other formats than text as one line. run is an instrumented
 // execution that has ended, nil without ANALYZE.
 func Explain(q *algebra.Query, plan *exec.Plan, run *exec.Run, o ExplainOptions) []string {
+	checks, keys := ruleReports(plan, o)
+	if o.Format != FormatText && o.Format != "" {
+		top := Group{{"Plan", PlanGroup(q, plan, run, o)}}
+		if o.Summary {
+			top.Add("Planning Time", decimal(milliseconds(o.Planning), 3))
+		}
+		ruleGroups(&top, checks, keys, o)
+		if o.Summary && o.Analyze {
+			top.Add("Execution Time", decimal(milliseconds(o.Execution), 3))
+		}
+		return Print(o.Format, []Group{top})
+	}
+	lines := PlanLines(q, plan, run, o)
+	if o.Summary {
+		lines = append(lines, fmt.Sprintf("Planning Time: %.3f ms", milliseconds(o.Planning)))
+	}
+	lines = append(lines, ruleLines(checks, keys, o)...)
+	if o.Summary && o.Analyze {
+		lines = append(lines, fmt.Sprintf("Execution Time: %.3f ms", milliseconds(o.Execution)))
+	}
+	return lines
+}
+
+// PlanLines is a plan alone, as text.
+func PlanLines(q *algebra.Query, plan *exec.Plan, run *exec.Run, o ExplainOptions) (lines []string) {
+	x, root := explainPlan(q, plan, run, o)
+	x.print(&lines, root, 0, true)
+	return lines
+}
+
+// PlanGroup is a plan alone, for programs.
+func PlanGroup(q *algebra.Query, plan *exec.Plan, run *exec.Run, o ExplainOptions) Group {
+	x, root := explainPlan(q, plan, run, o)
+	return x.group(root)
+}
+
+func explainPlan(q *algebra.Query, plan *exec.Plan, run *exec.Run, o ExplainOptions) (*explainer, *explained) {
 	x := &explainer{q: q, run: run, o: o, ctes: map[*exec.CTE]bool{}}
 	root := x.node(plan.Root)
 	for _, c := range plan.CTEs {
 		x.cte(root, c)
 	}
-	if o.JSON {
-		top := map[string]any{"Plan": x.json(root)}
-		if o.Summary {
-			top["Planning Time"] = milliseconds(o.Planning)
-			if o.Analyze {
-				top["Execution Time"] = milliseconds(o.Execution)
-			}
-		}
-		text, _ := json.MarshalIndent([]any{top}, "", "  ")
-		return []string{string(text)}
-	}
-	var lines []string
-	x.print(&lines, root, 0, true)
-	if o.Summary {
-		lines = append(lines, fmt.Sprintf("Planning Time: %.3f ms", milliseconds(o.Planning)))
-		if o.Analyze {
-			lines = append(lines, fmt.Sprintf("Execution Time: %.3f ms", milliseconds(o.Execution)))
-		}
-	}
-	return lines
+	return x, root
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -459,32 +479,41 @@ func (x *explainer) print(lines *[]string, e *explained, depth int, root bool) {
 	}
 }
 
-func (x *explainer) json(e *explained) map[string]any {
+// group is a node and those below it, for programs.
+func (x *explainer) group(e *explained) Group {
 	p := e.node.Properties()
-	m := map[string]any{"Node Type": e.kind}
+	g := Group{{"Node Type", e.kind}}
 	if e.label != "" {
-		m["Subplan Name"] = e.label
+		g.Add("Subplan Name", e.label)
 	}
 	if x.o.Costs {
-		m["Startup Cost"], m["Total Cost"], m["Plan Rows"], m["Plan Width"] = p.StartupCost, p.TotalCost, int64(max(1, p.Rows)), p.Width
+		g.Add("Startup Cost", decimal(p.StartupCost, 2))
+		g.Add("Total Cost", decimal(p.TotalCost, 2))
+		g.Add("Plan Rows", integer(int64(max(1, p.Rows))))
+		g.Add("Plan Width", integer(int64(p.Width)))
 	}
 	if x.run != nil {
-		if s := x.run.Stats(e.node); s != nil && s.Loops > 0 {
-			m["Actual Rows"], m["Actual Loops"] = float64(s.Rows)/float64(s.Loops), s.Loops
-			if x.o.Timing {
-				m["Actual Startup Time"], m["Actual Total Time"] = milliseconds(s.Startup), milliseconds(s.Total)
-			}
+		s := x.run.Stats(e.node)
+		if s == nil {
+			s = &exec.Stats{}
 		}
+		loops := float64(max(1, s.Loops))
+		if x.o.Timing {
+			g.Add("Actual Startup Time", decimal(milliseconds(s.Startup)/loops, 3))
+			g.Add("Actual Total Time", decimal(milliseconds(s.Total)/loops, 3))
+		}
+		g.Add("Actual Rows", decimal(float64(s.Rows)/loops, 0))
+		g.Add("Actual Loops", integer(s.Loops))
 	}
 	for _, d := range e.details {
-		m[d[0]] = d[1]
+		g.Add(d[0], d[1])
 	}
-	var below []any
+	var below []Group
 	for _, b := range e.below {
-		below = append(below, x.json(b))
+		below = append(below, x.group(b))
 	}
 	if below != nil {
-		m["Plans"] = below
+		g.Add("Plans", below)
 	}
-	return m
+	return g
 }

@@ -29,13 +29,13 @@ type operation struct {
 
 // rules finds the rules that operations can violate, and says whether the changed rows are to be kept. Rules that may have
 // been deferred, or wait for an action to end, must hear of whatever happens to the rows that they are to be checked on; those with
-// NewOnly also of changes that cannot violate them.
-func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err error) {
+// NewOnly also of changes that cannot violate them. skips are the checks of assertions that are not needed, nil if there are none.
+func (p *planner) rules(ops []operation) (list []*exec.Rule, skips *exec.Skips, keep bool, err error) {
 	wait := p.o.action || len(ops) > 1 || p.q != nil && p.q.Writes && len(p.q.CTEs) > 0
 	for _, o := range ops {
 		of, err := p.rulesOn(o.table)
 		if err != nil {
-			return nil, false, err
+			return nil, nil, false, err
 		}
 		for _, r := range of {
 			if slices.Contains(list, r) {
@@ -50,7 +50,65 @@ func (p *planner) rules(ops []operation) (list []*exec.Rule, keep bool, err erro
 			}
 		}
 	}
-	return list, keep, nil
+	return list, p.skips(ops, list), keep, nil
+}
+
+// skips are the checks of assertions that operations cannot make necessary, whether or not they are to hear of the changes.
+func (p *planner) skips(ops []operation, list []*exec.Rule) *exec.Skips {
+	if p.o.Snapshot == nil {
+		return nil
+	}
+	skips := &exec.Skips{}
+	var counted []catalog.SkippedCheck
+	seen := map[*exec.Rule]bool{}
+	for _, o := range ops {
+		of, err := p.rulesOn(o.table)
+		if err != nil {
+			return nil // which rules has said already
+		}
+		for _, r := range of {
+			if r.Stats == nil || seen[r] {
+				continue
+			}
+			seen[r] = true
+			reason, skipped := whySkipped(r, ops)
+			if !skipped {
+				continue
+			}
+			skips.Rules = append(skips.Rules, exec.SkippedRule{Rule: r, Reason: reason})
+			counted = append(counted, catalog.SkippedCheck{Assertion: r.Constraint, Part: r.Part, Reason: reason})
+			if i := slices.Index(list, r); i >= 0 {
+				if skips.Kept == nil {
+					skips.Kept = make([]bool, len(list))
+				}
+				skips.Kept[i] = true
+			}
+		}
+	}
+	if len(skips.Rules) == 0 {
+		return nil
+	}
+	skips.Count = p.o.Snapshot.SkippedChecks(counted)
+	return skips
+}
+
+// whySkipped tells why no operation makes a check necessary that looks at one of the tables.
+func whySkipped(r *exec.Rule, ops []operation) (reason catalog.SkipReason, skipped bool) {
+	for _, o := range ops {
+		for _, e := range r.Events {
+			if e.Table != o.table.OID {
+				continue
+			}
+			if e.Insert && o.insert || e.Delete && o.delete || e.Update.Meets(columnSet(o.update)) {
+				return 0, false
+			}
+			skipped = true
+			if e.Update != 0 && len(o.update) > 0 {
+				reason = catalog.SkippedByColumns
+			}
+		}
+	}
+	return reason, skipped
 }
 
 type rulesKey struct{ table catalog.OID }
@@ -220,17 +278,19 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 		return nil, err
 	}
 	var list []*exec.Rule
+	stats := c.o.Snapshot.RuleStats(a.OID)
+	numbered := 0
 	for n, v := range assertions.Violations(cond) {
 		q, err := c.bind(ctx, v)
 		if err != nil {
 			return nil, err
 		}
 		shown := *q
-		report := c.violated(a, &shown)
+		report := c.violated(a, &shown, stats)
 		rule := func(part int) *exec.Rule {
 			return &exec.Rule{
 				Constraint: a.OID, Part: n<<12 | part, Name: a.Name, Deferrable: a.Deferrable, InitiallyDeferred: a.InitiallyDeferred,
-				NewOnly: a.NotValid || a.NotEnforced, Report: report,
+				NewOnly: a.NotValid || a.NotEnforced, Report: report, Stats: stats,
 			}
 		}
 		full := rule(0)
@@ -249,7 +309,7 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 				continue
 			}
 			over := rule(i + 1)
-			over.Keep = true
+			over.Keep, over.Number, over.By = true, numbered+i+1, o.Table.Name
 			over.Events = append(over.Events, event)
 			for _, t := range o.With {
 				over.Events = append(over.Events, exec.RuleEvent{Table: t})
@@ -260,6 +320,7 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 			}
 			list = append(list, over)
 		}
+		numbered += len(delta.Occurrences())
 		if len(full.Events) > 0 {
 			list = append(list, full)
 		}
@@ -305,7 +366,7 @@ func FullChecks(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.R
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, &exec.Rule{Constraint: a.OID, Name: a.Name, Compile: c.inFull(v, false), Report: c.violated(&enforced, q)})
+		list = append(list, &exec.Rule{Constraint: a.OID, Name: a.Name, Compile: c.inFull(v, false), Report: c.violated(&enforced, q, nil)})
 	}
 	return list, nil
 }
@@ -325,7 +386,7 @@ func EachViolation(x *exec.Ctx, o Options, a *catalog.Assertion, f func(text str
 			return err
 		}
 		shown := *q
-		report := c.violated(a, &shown)
+		report := c.violated(a, &shown, c.o.Snapshot.RuleStats(a.OID))
 		detail, ts := assertions.Show(q), outputTypes(q)
 		r := &exec.Rule{Constraint: a.OID, Name: a.Name, NewOnly: true, Compile: c.inFull(v, true)}
 		err = r.Violations(x, func(row []types.Datum) bool {
@@ -350,8 +411,8 @@ func outputTypes(q *algebra.Query) (ts []*types.Type) {
 	return ts
 }
 
-// violated reports a violation of an assertion by a row of its query q.
-func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx *exec.Ctx, row []types.Datum) error {
+// violated reports a violation of an assertion by a row of its query q, and counts it.
+func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query, stats *catalog.RuleStats) func(ctx *exec.Ctx, row []types.Datum) error {
 	detail := assertions.Show(q)
 	ts := outputTypes(q)
 	schema := ""
@@ -360,6 +421,7 @@ func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query) func(ctx
 	}
 	return func(ctx *exec.Ctx, row []types.Datum) error {
 		e := detail.Violated(schema, a.Name, texts(ctx, ts, row))
+		stats.Violated(e.Detail)
 		if ctx.Occasion != "" {
 			e.Where = fmt.Sprintf("checking assertion \"%s\" at %s", a.Name, occasion(ctx))
 		}

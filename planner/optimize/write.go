@@ -34,7 +34,7 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 	if c := r.OnConflict; c != nil {
 		op.update = assigned(c.Set)
 	}
-	if n.Rules, n.Target.Keep, err = p.rules([]operation{op}); err != nil {
+	if n.Rules, n.Skips, n.Target.Keep, err = p.rules([]operation{op}); err != nil {
 		return nil, err
 	}
 	if n.Values, err = p.assignments(r.Values); err != nil {
@@ -88,7 +88,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 		ops = append(ops, operation{table: t.Table, update: assigned(t.Set)})
 	}
 	var keep bool
-	if n.Rules, keep, err = p.rules(ops); err != nil {
+	if n.Rules, n.Skips, keep, err = p.rules(ops); err != nil {
 		return nil, err
 	}
 	for _, t := range r.Targets {
@@ -134,7 +134,7 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 		ops = append(ops, operation{table: t.Table, delete: true})
 	}
 	var keep bool
-	if n.Rules, keep, err = p.rules(ops); err != nil {
+	if n.Rules, n.Skips, keep, err = p.rules(ops); err != nil {
 		return nil, err
 	}
 	for _, t := range r.Targets {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"holdfast/kv"
 	"holdfast/sql/errs"
@@ -32,6 +33,7 @@ type Catalog struct {
 	sequences  *Sequences
 	rowNumbers rowNumbers
 	stats      statsTable
+	ruleStats  ruleStatsTable
 
 	current atomic.Pointer[currentSnapshot]
 
@@ -54,6 +56,7 @@ type currentSnapshot struct {
 // information_schema, the role postgres and the database postgres.
 func Open(ctx context.Context, store kv.Store) (*Catalog, error) {
 	c := &Catalog{store: store, writers: map[kv.Txn]struct{}{}}
+	c.ruleStats.since = time.Now()
 	c.oids = allocator{store: store, key: oidKey, what: "OIDs", first: uint64(FirstUserOID), block: 128}
 	c.storages = allocator{store: store, key: storageKey, what: "storage IDs", first: 1, block: 128}
 	c.sequences = newSequences(store)

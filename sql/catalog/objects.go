@@ -204,11 +204,29 @@ type Assertion struct {
 	NotValid          bool
 	NotEnforced       bool
 	Disabled          bool
-	DependsOn         map[OID][]int16 // columns read: relation OID (tables, and the views between) to attribute numbers
-	Comment           string
-	Changed           uint64
+	// Creating: CREATE ASSERTION has yet to look at the data there is. The assertion is NOT VALID meanwhile, and goes if it is never heard
+	// of again.
+	Creating  bool            `json:",omitempty"`
+	DependsOn map[OID][]int16 // columns read: relation OID (tables, and the views between) to attribute numbers
+	Comment   string
+	Changed   uint64
 
 	stamp uint64
+}
+
+// State says in a word or two how an assertion is enforced.
+func (a *Assertion) State() string {
+	switch {
+	case a.Creating:
+		return "being created"
+	case a.Disabled:
+		return "disabled"
+	case a.NotEnforced:
+		return "not enforced"
+	case a.NotValid:
+		return "not valid"
+	}
+	return "enforced"
 }
 
 // Role is a user.

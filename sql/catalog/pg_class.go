@@ -100,7 +100,7 @@ func (s *Snapshot) classRow(o object) []datum {
 				}
 				c.triggers = c.triggers || k.Kind == ForeignKeyConstraint
 			}
-			c.triggers = c.triggers || len(t.Referencing) > 0
+			c.triggers = c.triggers || len(t.Referencing) > 0 || len(s.AssertionsOn(t.OID)) > 0 // see pgTrigger
 		case KindView:
 			c.rules = true
 			if t.View != nil && t.View.CheckOption != "" {

@@ -32,7 +32,6 @@ func init() {
 	// There are no such objects.
 	registerFunc("pg_get_partkeydef", always(null), 3352)
 	registerFunc("pg_get_partition_constraintdef", always(null), 3408)
-	registerFunc("pg_get_triggerdef", always(null), 1662, 2730)
 	registerFunc("pg_get_statisticsobjdef", always(null), 3415)
 	registerFunc("pg_get_statisticsobjdef_columns", always(null), 6174)
 	registerFunc("pg_get_function_sqlbody", always(null), 6197)

@@ -1,0 +1,214 @@
+package planner_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"holdfast/kv"
+	"holdfast/kv/memkv"
+	"holdfast/planner/sessiontest"
+)
+
+// gatedStore is a store in which a function is called when a transaction without a footprint begins to read a whole table.
+type gatedStore struct {
+	kv.Store
+	reads int
+	gate  func()
+}
+
+func (s *gatedStore) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
+	txn, err := s.Store.Begin(ctx, o)
+	if err != nil || !o.ReadOnly {
+		return txn, err
+	}
+	return &gatedTxn{txn, s}, nil
+}
+
+type gatedTxn struct {
+	kv.Txn
+	store *gatedStore
+}
+
+func (t *gatedTxn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
+	if schema := bytes.HasPrefix(r.Start, make([]byte, 4)); o.Bulk && !schema && t.store.gate != nil {
+		t.store.reads++
+		gate := t.store.gate
+		t.store.gate = nil // what it does may read too
+		gate()
+		t.store.gate = gate
+	}
+	return t.Txn.Scan(ctx, r, o)
+}
+
+// online is a database in which a function can be run in the middle of the check of an assertion.
+func online(t *testing.T) (s *gatedStore, db *sessiontest.DB, c, other *sessiontest.Client) {
+	s = &gatedStore{Store: memkv.New(memkv.Options{})}
+	db = sessiontest.OpenStore(t, s)
+	c, other = db.Connect(), db.Connect()
+	c.Must("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, g % 10 FROM generate_series(1, 1000) g")
+	return s, db, c, other
+}
+
+const createSmall = "CREATE ASSERTION small CHECK (NOT EXISTS (SELECT id, n FROM t WHERE n > 9))"
+
+// TestCreateOnline: while CREATE ASSERTION looks at the data, others write, under the assertion; that neither keeps them waiting nor
+// makes it begin again.
+func TestCreateOnline(t *testing.T) {
+	s, _, c, other := online(t)
+	s.gate = func() {
+		other.Must("INSERT INTO t VALUES (2000, 1); UPDATE t SET n = n + 0 WHERE id = 1; DELETE FROM t WHERE id = 2")
+		if _, err := other.Exec("UPDATE t SET n = 10 WHERE id = 3"); err == nil || !strings.Contains(err.Error(), `assertion "small" is violated`) {
+			t.Errorf("a violation before the assertion is valid: %v", err)
+		}
+		other.Query("SELECT state FROM pg_stat_assertions", "being created")
+		other.Query("SELECT convalidated FROM pg_constraint WHERE conname = 'small'", "f")
+		other.Query("SELECT datname, assertionname, command, phase, tables_total, tables_done, tuples_total > 900, tuples_done FROM pg_stat_progress_assertion",
+			"postgres|small|CREATE ASSERTION|reading tables|1|0|t|0")
+		other.Fails("ALTER ASSERTION small DISABLE", `
+ERROR 55006: assertion "small" is being created
+DETAIL: CREATE ASSERTION is still looking at the data there is.
+HINT: Wait until that is done, or drop the assertion.`[1:])
+		other.Fails(createSmall, `ERROR 42710: assertion "small" already exists`)
+	}
+	if tag := c.Must(createSmall).Tag(); tag != "CREATE ASSERTION" {
+		t.Errorf("the tag is %s", tag)
+	}
+	if s.reads != 1 {
+		t.Errorf("the table was read %d times", s.reads)
+	}
+	s.gate = nil
+	c.Query("SELECT state FROM pg_stat_assertions", "enforced")
+	c.Query("SELECT convalidated FROM pg_constraint WHERE conname = 'small'", "t")
+	c.Query("SELECT count(*) FROM pg_stat_progress_assertion", "0")
+	if _, err := other.Exec("INSERT INTO t VALUES (3000, 10)"); err == nil {
+		t.Error("a violation of a valid assertion was let through")
+	}
+}
+
+// TestCreateOnlineFails: an assertion that the data do not fulfil leaves nothing.
+func TestCreateOnlineFails(t *testing.T) {
+	s, _, c, other := online(t)
+	c.Must("UPDATE t SET n = 11 WHERE id = 500")
+	s.gate = func() { other.Must("UPDATE t SET n = 10 WHERE id = 500") } // better than it was, and so no new violation
+	const violated = `
+ERROR 23514: assertion "small" is violated
+DETAIL: Violating row: (id, n) = (500, 11).
+HINT: SELECT * FROM violations('small') returns all that is wrong.
+SCHEMA: public
+CONSTRAINT: small`
+	c.Fails(createSmall, strings.Replace(violated[1:], "SELECT * FROM violations('small') returns",
+		"The data there are have to fulfil it. NOT VALID enforces it for what changes alone, and violations('small') then returns", 1))
+	s.gate = nil
+	c.Query("SELECT count(*) FROM pg_constraint WHERE conname = 'small'", "0")
+	other.Must("UPDATE t SET n = 12 WHERE id = 501")
+	c.Must("UPDATE t SET n = 0")
+	c.Must(createSmall)
+
+	// The same for VALIDATE, which leaves it as it was.
+	c.Must("DROP ASSERTION small; UPDATE t SET n = 11 WHERE id = 500; " + createSmall + " NOT VALID")
+	c.Fails("ALTER ASSERTION small VALIDATE", violated[1:])
+	c.Query("SELECT state FROM pg_stat_assertions", "not valid")
+	c.Must("ALTER ASSERTION small DISABLE")
+	c.Must("ALTER ASSERTION small ENABLE") // which says nothing about the data
+	c.Must("UPDATE t SET n = 0 WHERE id = 500; ALTER ASSERTION small VALIDATE")
+	c.Must("ALTER ASSERTION small DISABLE; UPDATE t SET n = 11 WHERE id = 500")
+	c.Fails("ALTER ASSERTION small ENABLE", violated[1:])
+	c.Query("SELECT state FROM pg_stat_assertions", "disabled")
+	c.Must("ALTER ASSERTION small NOT ENFORCED")
+	if r := c.Must("ALTER ASSERTION small ENABLE"); len(r.Notices) != 1 || r.Notices[0].Severity != "WARNING" {
+		t.Errorf("ENABLE of a NOT ENFORCED assertion: %v", r.Notices)
+	}
+	c.Fails("ALTER ASSERTION small ENFORCED", violated[1:])
+	c.Query("SELECT state FROM pg_stat_assertions", "not enforced")
+	c.Must("UPDATE t SET n = 0 WHERE id = 500")
+	c.Must("ALTER ASSERTION small ENFORCED")
+	c.Query("SELECT state FROM pg_stat_assertions", "enforced")
+
+	// What is not in force can be validated too, whatever that is worth; what is valid already is looked at again.
+	c.Must("ALTER ASSERTION small VALIDATE")
+	c.Must("DROP ASSERTION small; " + createSmall + " NOT VALID; ALTER ASSERTION small DISABLE")
+	c.Must("ALTER ASSERTION small VALIDATE")
+	c.Query("SELECT validated, enabled FROM holdfast_assertions", "t|f")
+	c.Must("ALTER ASSERTION small NOT ENFORCED")
+	c.Must("ALTER ASSERTION small ENABLE")
+	c.Must("UPDATE t SET n = 11 WHERE id = 500")
+	c.Fails("ALTER ASSERTION small VALIDATE", violated[1:])
+
+	// In a block it is one transaction.
+	c.Must("DROP ASSERTION small; UPDATE t SET n = 0")
+	c.Must("BEGIN; " + createSmall + "; ROLLBACK")
+	c.Query("SELECT count(*) FROM pg_stat_assertions", "0")
+	c.Must("BEGIN")
+	c.Must(createSmall)
+	other.Query("SELECT count(*) FROM pg_stat_assertions", "0")
+	c.Must("COMMIT")
+	c.Query("SELECT state FROM pg_stat_assertions", "enforced")
+}
+
+// TestValidateOnlineChanged has others take the assertion out of force meanwhile: what they let in is found all the same.
+func TestValidateOnlineChanged(t *testing.T) {
+	s, _, c, other := online(t)
+	c.Must(createSmall + " NOT VALID")
+	times := 0
+	s.gate = func() {
+		if times++; times == 1 {
+			other.Must("ALTER ASSERTION small DISABLE; INSERT INTO t VALUES (2000, 77); ALTER ASSERTION small ENABLE")
+		}
+	}
+	c.Fails("ALTER ASSERTION small VALIDATE", `
+ERROR 23514: assertion "small" is violated
+DETAIL: Violating row: (id, n) = (2000, 77).
+HINT: SELECT * FROM violations('small') returns all that is wrong.
+SCHEMA: public
+CONSTRAINT: small`[1:])
+	if times != 2 {
+		t.Errorf("the table was read %d times", times)
+	}
+	c.Must("DELETE FROM t WHERE id = 2000")
+	times = 1
+	s.gate = func() {
+		if times++; times == 2 {
+			other.Must("ALTER ASSERTION small DISABLE")
+		}
+	}
+	c.Fails("ALTER ASSERTION small VALIDATE", `ERROR 55000: assertion "small" was changed while it was being checked`)
+	c.Query("SELECT state FROM pg_stat_assertions", "disabled")
+	c.Must("ALTER ASSERTION small ENABLE")
+	times = 0
+	s.gate = func() {
+		if times++; times == 1 {
+			other.Must("DROP ASSERTION small")
+		}
+	}
+	c.Fails("ALTER ASSERTION small VALIDATE", `ERROR 42704: the assertion was dropped while it was being checked`)
+}
+
+// TestCreateOnlineEnds: neither a cancellation nor the server's end leaves half of an assertion.
+func TestCreateOnlineEnds(t *testing.T) {
+	s, _, c, other := online(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.gate = cancel
+	if _, err := c.ExecContext(ctx, createSmall); err == nil || !strings.Contains(err.Error(), "canceling statement") {
+		t.Errorf("a canceled CREATE ASSERTION: %v", err)
+	}
+	other.Query("SELECT count(*) FROM pg_stat_assertions", "0")
+
+	// What the next server finds in the store.
+	ctx, cancel = context.WithCancel(context.Background())
+	s.gate = func() {
+		other.Query("SELECT state FROM pg_stat_assertions", "being created")
+		next := sessiontest.OpenStore(t, neverClosed{s.Store}).Connect()
+		next.Query("SELECT count(*) FROM pg_stat_assertions", "0")
+		next.Must(createSmall)
+		cancel()
+	}
+	if _, err := c.ExecContext(ctx, createSmall); err == nil {
+		t.Error("CREATE ASSERTION went on")
+	}
+}
+
+type neverClosed struct{ kv.Store }
+
+func (neverClosed) Close() error { return nil }
