@@ -7,8 +7,14 @@ import (
 	"holdfast/kv"
 )
 
-// fillBytes is how much is sorted at a time for new storage, in bytes, with what its pairs take in memory.
-const fillBytes = 16 << 20
+// fillBytes is how much is sorted at a time for new storage, in bytes, with what its pairs take in memory: 16 MB with the usual
+// work_mem.
+func fillBytes(ctx *Ctx) int64 {
+	if ctx.WorkMem == 0 {
+		return 16 << 20
+	}
+	return min(4*ctx.WorkMem, 64<<20)
+}
 
 // filler writes pairs, which come in any order, into storage that the transaction has made: nobody else can have written
 // there. So nothing of it need be looked up, nor go into the footprint, but what the filler has written itself; and that only where

@@ -100,7 +100,7 @@ func FillIndex(ctx *Ctx, target *Target, x *catalog.Index) error {
 	if i < 0 {
 		return nil // the primary key's, which has no entries
 	}
-	f := &filler{unique: x.Unique, limit: fillBytes}
+	f := &filler{unique: x.Unique, limit: fillBytes(ctx)}
 	columns := w.neededColumns(i)
 	err = eachRow(ctx, target.Table, columns, func(r *storedRow) error { return w.fillEntry(ctx, f, i, r.row, string(r.rowKey)) })
 	if err == nil {
@@ -180,7 +180,7 @@ func Rewrite(ctx *Ctx, old *catalog.Table, target *Target, number int16, expr al
 	if r.copied {
 		columns = w.neededColumns(all...)
 	}
-	limit := int64(fillBytes / (1 + len(w.indexes)))
+	limit := fillBytes(ctx) / int64(1+len(w.indexes))
 	rows := &filler{unique: w.codec.KeyColumns() != nil, limit: limit}
 	entries := make([]*filler, len(w.indexes))
 	for i, x := range w.indexes {
