@@ -319,6 +319,21 @@ func (l *Layout) column(value []byte, h *rowHeader, n int) (Datum, error) {
 	return decodeVariable(c.Type, b)
 }
 
+// Complete reports whether encoding the row anew would change nothing: it has all columns, and there are no dropped ones whose
+// values could be left out.
+func (l *Layout) Complete(value []byte) bool {
+	h, err := l.header(value)
+	if err != nil || h.columns != len(l.cols) {
+		return false
+	}
+	for i := range l.cols {
+		if l.cols[i].Dropped {
+			return false
+		}
+	}
+	return true
+}
+
 // Decode decodes all columns of a row into dst, which has one place for each.
 func (l *Layout) Decode(value []byte, dst []Datum) error {
 	h, err := l.header(value)

@@ -122,6 +122,18 @@ func (c *TableCodec) DecodeRow(value []byte, row []types.Datum) error {
 	return nil
 }
 
+// DecodeColumns decodes some columns of a row, given by attribute number - 1, into their places in row.
+func (c *TableCodec) DecodeColumns(value []byte, columns []int, row []types.Datum) error {
+	for _, i := range columns {
+		d, err := c.layout.Column(value, i)
+		if err != nil {
+			return c.corrupted(err)
+		}
+		row[i] = d
+	}
+	return nil
+}
+
 func (c *TableCodec) corrupted(err error) error {
 	return errs.Wrap(err, errs.DataCorrupted, "row of table %q is damaged: %v", c.Table.Name, err)
 }
