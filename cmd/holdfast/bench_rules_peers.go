@@ -226,6 +226,8 @@ const (
 	budget = 5000
 	// mostAmount is the largest amount of an expense; the least is 1.
 	mostAmount = 100
+	// Expenses that each team has from the beginning, of the largest amount: clients go about what is left.
+	early = 40
 )
 
 // expenses are the tables of the workloads budget and hot.
@@ -253,12 +255,15 @@ func budgetPart(ctx context.Context, out io.Writer, o rulesOptions) error {
 		name: "budget", unit: "transactions",
 		rule: "CREATE ASSERTION within_budget CHECK (NOT EXISTS (" + broken + "))",
 		setup: func(ctx context.Context, c *pgx.Conn, o benchOptions) error {
-			rows.rows = 0
-			return expenses(ctx, c, o.teams, budget)
+			rows.rows = int64(early * o.teams)
+			if err := expenses(ctx, c, o.teams, budget); err != nil {
+				return err
+			}
+			return execAll(ctx, c, fmt.Sprintf("INSERT INTO expense (team_id, amount) SELECT t, %d FROM generate_series(1, %d) t, generate_series(1, %d)", mostAmount, o.teams, early))
 		},
 		prepare: func(ctx context.Context, c *pgx.Conn, b benchOptions, client int) (func() transaction, error) {
 			rng := rand.New(rand.NewPCG(uint64(client), 7))
-			mine := own{most: 1 + b.teams*budget/mostAmount/o.clients} // together a little too much
+			mine := own{most: 1 + b.teams*(budget-early*mostAmount)/mostAmount/o.clients} // together a little too much
 			return func() transaction {
 				if !mine.gives(rng) {
 					ids := mine.take(rng)

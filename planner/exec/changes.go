@@ -52,6 +52,19 @@ func (c Changes) of(table catalog.OID) *Transition {
 	return nil
 }
 
+// ManyChanges is beyond how many changed rows checks sort them by what they look up for them. Tests lower it.
+var ManyChanges = types.BatchRows
+
+// many reports whether so many rows have been changed that it pays to sort them.
+func (c Changes) many() bool {
+	for _, t := range c {
+		if t.Old != nil && t.Old.Len()+t.New.Len() > ManyChanges {
+			return true
+		}
+	}
+	return false
+}
+
 // add is the transition of a table, made if there is none.
 func (c *Changes) add(t *catalog.Table, keep bool) *Transition {
 	x := c.of(t.OID)
