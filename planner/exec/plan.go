@@ -211,6 +211,9 @@ type (
 		Props
 		Input         Node
 		Count, Offset algebra.Scalar
+		// Ahead: in a check of many changed rows, whole batches of the input are asked for. What is read beyond the first
+		// row, which is a violation, is read in vain, but as a rule there is none.
+		Ahead bool
 	}
 	// Append is UNION ALL: the rows of its inputs, one after the other, columns by position.
 	Append struct {
