@@ -12,8 +12,8 @@ type Changes []*Transition
 // Transition is what has been changed in one table. The columns of its buffers are the table's by attribute number - 1, dropped
 // ones included, followed by the row key (catalog.RowKeyNumber) and the pair (catalog.PairNumber).
 //
-// The rows are kept only if a rule will look at them; the counts always are, since they tell which rules need no
-// check.
+// The rows are kept only if a rule will look at them, and of them only the columns it looks at; the counts always are,
+// since they tell which rules need no check.
 type Transition struct {
 	Table *catalog.Table
 	Old   *TransitionRows // deleted rows, and old images of updated ones; nil if rows are not kept
@@ -25,7 +25,8 @@ type Transition struct {
 	// Of each row of Old, which one of New it has become, and the other way round; -1 if it was deleted or inserted.
 	oldOther, newOther []int32
 
-	row []types.Datum
+	need []bool // columns that are kept, the others are NULL in the buffers; nil: all
+	row  []types.Datum
 }
 
 // newTransition makes an empty transition of a table.
@@ -105,6 +106,11 @@ func (t *Transition) updated(c *change) {
 
 func (t *Transition) keep(to *TransitionRows, row []types.Datum, key, pair types.Datum) {
 	t.row = append(append(t.row[:0], row...), key, pair)
+	for i, needed := range t.need {
+		if !needed {
+			t.row[i] = types.Null
+		}
+	}
 	to.AppendDatums(t.row)
 }
 
