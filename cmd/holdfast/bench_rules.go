@@ -61,7 +61,8 @@ that the rules hold in the end.
 
 A rule in PostgreSQL is a trigger that the user writes. With --peer-dsn three are measured: one that locks the
 parent's row and then counts, at READ COMMITTED; one that only counts, at SERIALIZABLE, with refused transactions tried
-again; and one that keeps the count or sum in the parent's row. "needless" counts tries refused for a conflict of
+again; and one that keeps the count or sum in the parent's row, which leaves it to the user that it is right. The goals are
+ratios to the faster of the first two. "needless" counts tries refused for a conflict of
 transactions that were then committed: there was room for them.
 
 What takes turns is measured --rounds times, and the median counts. --pid is the process of the measured server, if

@@ -15,7 +15,7 @@ import (
 // guarded is a workload with the ways in which its rule can be kept.
 type guarded struct {
 	workload
-	goal float64 // of the rate, as a multiple of the fastest peer's
+	goal float64 // of the rate, as a multiple of the faster way to count in PostgreSQL
 	// unruled tells that Holdfast is also measured without the rule.
 	unruled bool
 	// The rule for PostgreSQL: what triggers do that lock the parent, that only look, and that keep a total in the parent.
@@ -26,19 +26,20 @@ type guarded struct {
 type way struct {
 	label, isolation string
 	postgreSQL       bool
+	keeps            bool // a total, which is not what the goal is measured by
 	ddl              []string
 }
 
 func (g *guarded) ways(o rulesOptions) []way {
-	list := []way{{"Holdfast, assertion", "serializable", false, []string{g.rule}}}
+	list := []way{{"Holdfast, assertion", "serializable", false, false, []string{g.rule}}}
 	if g.unruled {
-		list = append(list, way{"Holdfast, no rule", "serializable", false, nil})
+		list = append(list, way{"Holdfast, no rule", "serializable", false, false, nil})
 	}
 	if o.peer != "" {
 		list = append(list,
-			way{"PostgreSQL, parent locked", "read committed", true, g.locking},
-			way{"PostgreSQL, only counted", "serializable", true, g.looking},
-			way{"PostgreSQL, total kept", "read committed", true, g.keeping})
+			way{"PostgreSQL, parent locked", "read committed", true, false, g.locking},
+			way{"PostgreSQL, only counted", "serializable", true, false, g.looking},
+			way{"PostgreSQL, total kept", "read committed", true, true, g.keeping})
 	}
 	return list
 }
@@ -57,10 +58,13 @@ func (g *guarded) run(ctx context.Context, out io.Writer, o rulesOptions) error 
 	}
 	t := newTable(out)
 	fmt.Fprintf(t, "\n%s: %d clients\n\nserver\tisolation\t%s/s\tp50 ms\tp99 ms\tretried\tneedless\tfailed\trefused\t\n", g.name, o.clients, g.unit)
-	best := 0.0
+	best, kept := 0.0, 0.0
 	for i, m := range all {
 		fmt.Fprintf(t, "%s\t%s\t%.0f\t%s\t%s\t%d\t%d\t%d\t%d\t\n", m.label, m.isolation, m.rate(), ms(m.percentile(0.5)), ms(m.percentile(0.99)), m.retried, m.needless, m.failed, m.refused)
-		if ways[i].postgreSQL {
+		switch {
+		case ways[i].keeps:
+			kept = m.rate()
+		case ways[i].postgreSQL:
 			best = max(best, m.rate())
 		}
 	}
@@ -72,7 +76,10 @@ func (g *guarded) run(ctx context.Context, out io.Writer, o rulesOptions) error 
 		fmt.Fprintf(out, "ratio to Holdfast without the rule: %.2f (goal: at least 0.80)\n", all[0].rate()/all[1].rate())
 	}
 	if best > 0 {
-		fmt.Fprintf(out, "ratio to the fastest of PostgreSQL: %.2f (goal: at least %.0f)\n", all[0].rate()/best, g.goal)
+		fmt.Fprintf(out, "ratio to the faster of PostgreSQL that counts: %.2f (goal: at least %.0f)\n", all[0].rate()/best, g.goal)
+	}
+	if kept > 0 {
+		fmt.Fprintf(out, "ratio to PostgreSQL that keeps a total: %.2f\n", all[0].rate()/kept)
 	}
 	return nil
 }
