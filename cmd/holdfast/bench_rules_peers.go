@@ -247,7 +247,8 @@ func expenses(ctx context.Context, c *pgx.Conn, teams int, budget int64) error {
 // boundedSum are the ways to keep the sum of a team's expenses within a bound, an expression over NEW and team t.
 func boundedSum(bound string) (locking, looking, keeping []string) {
 	sum := tooMuch("(SELECT sum(amount) FROM expense WHERE team_id = NEW.team_id) > (SELECT " + bound + " FROM team t WHERE id = NEW.team_id)")
-	keeping = append([]string{"ALTER TABLE team ADD spent bigint NOT NULL DEFAULT 0"},
+	keeping = append([]string{"ALTER TABLE team ADD spent bigint NOT NULL DEFAULT 0",
+		"UPDATE team t SET spent = (SELECT coalesce(sum(amount), 0) FROM expense WHERE team_id = t.id)"},
 		trigger("expense", "INSERT", "UPDATE team t SET spent = spent + NEW.amount WHERE id = NEW.team_id AND spent + NEW.amount <= "+bound+"; "+tooMuch("NOT FOUND"))...)
 	keeping = append(keeping, trigger("expense", "DELETE", "UPDATE team SET spent = spent - OLD.amount WHERE id = OLD.team_id;")...)
 	return trigger("expense", "INSERT", lockTeam+sum), trigger("expense", "INSERT", sum), keeping
