@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/planner/exec"
 	"holdfast/planner/sessiontest"
 	"holdfast/sql/errs"
 )
@@ -406,11 +407,17 @@ func TestIncrementalChecks(t *testing.T) {
 	t.Logf("seed %d", seed)
 	seen := map[string]int{}
 	rounds, refused := 0, 0
+	many := exec.ManyChanges
+	defer func() { exec.ManyChanges = many }()
 	for end := time.Now().Add(limit); time.Now().Before(end); rounds++ {
 		g := shapes{rand.New(rand.NewPCG(seed, uint64(rounds)))}
 		h := &history{schema: g.schema(), deferred: g.IntN(3) == 0}
 		shape, condition := g.condition()
 		h.condition = condition
+		exec.ManyChanges = many
+		if rounds%2 == 1 {
+			exec.ManyChanges = 1 // as if the few rows of a statement here were many
+		}
 		for range g.IntN(6) {
 			h.before = append(h.before, g.write())
 		}

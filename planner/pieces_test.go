@@ -10,6 +10,7 @@ import (
 
 	"holdfast/kv/pebblekv"
 	"holdfast/planner/sessiontest"
+	"holdfast/sql/errs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -216,4 +217,31 @@ func TestTooLargeForTheDisk(t *testing.T) {
 	full.Store(false)
 	c.Must("ROLLBACK TO x; UPDATE t SET pad = 'y'; COMMIT")
 	c.Query("SELECT count(*), min(pad), max(pad) FROM t", "3002|y|y")
+}
+
+// TestManyChanges: checks of many changed rows sort them, in files if they must, and find what one of them breaks.
+func TestManyChanges(t *testing.T) {
+	c := sessiontest.OpenPebble(t).Connect()
+	c.Must(`CREATE TABLE team (id int PRIMARY KEY, most int NOT NULL); CREATE TABLE expense (id int PRIMARY KEY, team int, amount int NOT NULL, note text);
+		CREATE INDEX ON expense (team); INSERT INTO team SELECT g, 1000 + g FROM generate_series(1, 300) g;
+		CREATE ASSERTION a CHECK (NOT EXISTS (SELECT e.id, t.most FROM expense e JOIN team t ON t.id = e.team WHERE e.amount > t.most));
+		CREATE ASSERTION b CHECK (NOT EXISTS (SELECT e.id FROM expense e WHERE e.note = 'checked' AND NOT EXISTS (SELECT FROM team t WHERE t.id = e.team)));
+		CREATE ASSERTION c CHECK (NOT EXISTS (SELECT t.id FROM team t WHERE (SELECT sum(amount) FROM expense e WHERE e.team = t.id) > 200000));
+		SET work_mem = '64kB'`)
+	violates := func(rule, text string) {
+		t.Helper()
+		if _, err := c.Exec(text); err == nil || errs.As(err).Code != "23514" || errs.As(err).Constraint != rule {
+			t.Errorf("%s: %v, want a violation of %s", text, err, rule)
+		}
+	}
+	const rows = "SELECT g, CASE WHEN g % 10 > 0 THEN g % 299 + 1 END, g % 1000, 'note' FROM generate_series(1, 20000) g"
+	c.Must("INSERT INTO expense " + rows)
+	violates("a", "INSERT INTO expense SELECT 100000 + g, g % 300 + 1, CASE g WHEN 4711 THEN 1213 ELSE 1 END FROM generate_series(1, 6000) g")
+	violates("a", "UPDATE expense SET team = 300, amount = CASE WHEN team % 7 = 2 THEN amount + 1000 ELSE 0 END")
+	violates("b", "UPDATE expense SET note = 'checked'")
+	c.Must("UPDATE expense SET note = 'checked' WHERE team IS NOT NULL; UPDATE expense SET team = team % 300 + 1 WHERE team IS NOT NULL")
+	violates("b", "UPDATE expense SET team = team + 1") // of 300
+	violates("c", "UPDATE expense SET team = 1 WHERE team < 100")
+	violates("a", "UPDATE team SET most = most - 303 WHERE id < 400")
+	c.Query("SELECT count(*), count(team), max(team) FROM expense", "20000|18000|300")
 }

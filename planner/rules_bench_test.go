@@ -2,10 +2,20 @@ package planner_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"holdfast/planner/sessiontest"
 )
+
+// repeated is a statement a hundred times, with a number in it.
+func repeated(format string) string {
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
 
 // BenchmarkInsert is what rules cost: one row per statement, each its own transaction.
 func BenchmarkInsert(b *testing.B) {
@@ -15,6 +25,8 @@ func BenchmarkInsert(b *testing.B) {
 		{"deferred foreign key", "ALTER TABLE c ADD FOREIGN KEY (p) REFERENCES p DEFERRABLE INITIALLY DEFERRED"},
 		{"assertion on changed rows", "CREATE ASSERTION a CHECK (NOT EXISTS (SELECT * FROM c JOIN p ON p.id = c.p WHERE c.q > p.n))"},
 		{"assertion of another event", "CREATE ASSERTION a CHECK ((SELECT count(*) FROM c) >= 0)"},
+		{"100 assertions on the new row", repeated("CREATE ASSERTION a%[1]d CHECK (NOT EXISTS (SELECT * FROM c WHERE c.q > 1000 + %[1]d)); ")},
+		{"100 assertions that the new row passes by", repeated("CREATE ASSERTION a%[1]d CHECK (NOT EXISTS (SELECT p FROM c GROUP BY p HAVING sum(q) < -%[1]d)); ")},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := sessiontest.OpenPebble(b).Connect()

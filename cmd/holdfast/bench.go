@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
@@ -30,6 +31,8 @@ type benchOptions struct {
 	explicit bool
 	entries  int
 
+	// brief is how long to measure if it is not whole seconds.
+	brief time.Duration
 	// accountsPerBranch is 100,000 but in tests.
 	accountsPerBranch int
 }
@@ -83,6 +86,7 @@ func newBench() *cobra.Command {
 	for _, w := range workloads {
 		cmd.AddCommand(newBenchOf(w))
 	}
+	cmd.AddCommand(newBenchRules())
 	return cmd
 }
 

@@ -28,6 +28,7 @@ type measurement struct {
 	retried      int64 // tries refused for a conflict that were followed by another
 	failed       int64 // transactions refused in the last try too
 	refused      int64 // transactions that broke a rule
+	needless     int64 // tries refused for a conflict, of transactions that were committed in the end
 	elapsed      time.Duration
 	latencies    []time.Duration // of committed transactions, sorted in the end
 	reports      int64           // that the background has finished
@@ -86,7 +87,11 @@ func (m *measurement) run(ctx context.Context, out io.Writer, w workload, o benc
 	before, counted := replays(ctx, t.admin)
 
 	begin := time.Now()
-	end := begin.Add(time.Duration(o.seconds) * time.Second)
+	period := time.Duration(o.seconds) * time.Second
+	if o.brief > 0 {
+		period = o.brief
+	}
+	end := begin.Add(period)
 	failures := make(chan error, m.clients)
 	var wg sync.WaitGroup
 	for _, next := range nexts {
@@ -136,6 +141,7 @@ func (m *measurement) work(run transaction, maxTries int) error {
 		case err == nil:
 			m.units += int64(units)
 			m.commits++
+			m.needless += int64(try - 1)
 			m.latencies = append(m.latencies, took)
 		case strings.HasPrefix(code, "23"):
 			m.refused++

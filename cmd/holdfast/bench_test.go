@@ -152,6 +152,21 @@ func TestBenchHelp(t *testing.T) {
 			}
 		}
 	}
+	root := newRoot()
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetArgs([]string{"bench", "rules", "--help"})
+	if err := root.Execute(); err != nil || !strings.Contains(out.String(), "--bulk-rows") {
+		t.Errorf("rules: %v\n%s", err, &out)
+	}
+	for _, args := range [][]string{{"--parts", "sizes"}, {"--rows", "100"}, {"--rounds", "0"}} {
+		root := newRoot()
+		root.SetOut(&bytes.Buffer{})
+		root.SetArgs(append([]string{"bench", "rules"}, args...))
+		if err := root.Execute(); err == nil || !strings.Contains(err.Error(), args[0]) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
 	for _, args := range [][]string{{"--clients", "0"}, {"--clients", "4,x"}, {"--seconds", "0"}, {"--peer-isolation", "snapshot"}, {"--max-tries", "0"}} {
 		root := newRoot()
 		root.SetOut(&bytes.Buffer{})

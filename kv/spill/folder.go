@@ -20,8 +20,9 @@ import (
 
 // Folder is a folder of temporary files. It is made when the first file is. It is safe for concurrent use.
 type Folder struct {
-	fs   vfs.FS
-	path string
+	fs     vfs.FS
+	path   string
+	blocks cache
 
 	mu    sync.Mutex
 	made  bool

@@ -1,13 +1,13 @@
 package spill
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"sort"
-	"sync"
 
 	"holdfast/kv"
 	"holdfast/kv/buffer"
@@ -15,8 +15,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// blockBytes is the size from which a block of a run is ended.
-const blockBytes = 32 << 10
+// blockBytes is the size from which a block of a run is ended. A look-up that no block in memory serves reads one; of each the
+// first key is in memory.
+const blockBytes = 8 << 10
 
 // Run is writes in order of their keys in a file. It is not changed any more and may be read by several goroutines.
 //
@@ -63,13 +64,14 @@ func (r *Run) Close() error {
 	}
 	err := errors.Join(r.file.Close(), r.folder.fs.Remove(r.path))
 	r.file = nil
+	r.folder.blocks.forget(r)
 	return err
 }
 
 // writer writes a run.
 type writer struct {
 	run *Run
-	out vfs.File
+	out *bufio.Writer
 	buf []byte // the present block
 	at  int64
 }
@@ -80,9 +82,9 @@ func write(f *Folder, capacity int, next func() (buffer.Write, bool)) (*Run, err
 	if err != nil {
 		return nil, fmt.Errorf("creating a temporary file: %w", err)
 	}
-	w := &writer{run: &Run{folder: f, path: path, filter: newFilter(capacity)}, out: out}
+	w := &writer{run: &Run{folder: f, path: path, filter: newFilter(capacity)}, out: bufio.NewWriterSize(out, 64<<10)}
 	err = w.all(next)
-	err = errors.Join(err, out.Close())
+	err = errors.Join(err, w.out.Flush(), out.Close())
 	if err == nil {
 		w.run.file, err = f.fs.Open(path, vfs.RandomReadsOption)
 	}
@@ -184,24 +186,28 @@ func (r *Run) find(key []byte) int {
 	return sort.Search(len(r.blocks), func(i int) bool { return bytes.Compare(r.blocks[i].first, key) > 0 }) - 1
 }
 
-// read reads block i into memory of at least that size, or new memory.
-func (r *Run) read(i int, into []byte) ([]byte, error) {
+// block is block i. It is kept for those who look for it next, if that is asked for.
+func (r *Run) block(i int, keep bool) (*loaded, error) {
 	if r.file == nil {
 		return nil, errClosed
 	}
-	b := &r.blocks[i]
-	n := b.size + 4
-	if cap(into) < n {
-		into = make([]byte, n)
+	id := blockID{r, i}
+	if b := r.folder.blocks.get(id); b != nil {
+		return b, nil
 	}
-	into = into[:n]
-	if _, err := r.file.ReadAt(into, b.at); err != nil {
+	at := &r.blocks[i]
+	data := make([]byte, at.size+4)
+	if _, err := r.file.ReadAt(data, at.at); err != nil {
 		return nil, fmt.Errorf("reading a temporary file: %w", err)
 	}
-	if crc32.Checksum(into[:b.size], castagnoli) != binary.LittleEndian.Uint32(into[b.size:]) {
+	if crc32.Checksum(data[:at.size], castagnoli) != binary.LittleEndian.Uint32(data[at.size:]) {
 		return nil, errDamaged
 	}
-	return into[:b.size], nil
+	b := newLoaded(data[:at.size])
+	if keep {
+		r.folder.blocks.put(id, b)
+	}
+	return b, nil
 }
 
 // parse takes the first entry off a block, whose memory the result shares.
@@ -220,9 +226,6 @@ func parse(from []byte) (w buffer.Write, rest []byte) {
 	return w, from[end:]
 }
 
-// blockMemory is memory of blocks that are looked into for one key.
-var blockMemory = sync.Pool{New: func() any { return new([]byte) }}
-
 // get looks for a key of some hash. The write shares no memory with the run.
 func (r *Run) get(key []byte, h uint64) (w buffer.Write, ok bool, err error) {
 	if bytes.Compare(key, r.last) > 0 || !r.filter.may(h) {
@@ -232,39 +235,40 @@ func (r *Run) get(key []byte, h uint64) (w buffer.Write, ok bool, err error) {
 	if i < 0 {
 		return w, false, nil
 	}
-	memory := blockMemory.Get().(*[]byte)
-	defer blockMemory.Put(memory)
-	data, err := r.read(i, *memory)
+	b, err := r.block(i, true)
 	if err != nil {
 		return w, false, err
 	}
-	*memory = data
-	for len(data) > 0 {
-		w, data = parse(data)
-		switch order := bytes.Compare(w.Key, key); {
-		case order == 0:
-			w.Key, w.Value = bytes.Clone(w.Key), bytes.Clone(w.Value)
-			return w, true, nil
-		case order > 0:
-			return buffer.Write{}, false, nil
-		}
+	at := b.find(key)
+	if at == b.len() {
+		return w, false, nil
 	}
-	return buffer.Write{}, false, nil
+	if w = b.entry(at); !bytes.Equal(w.Key, key) {
+		return buffer.Write{}, false, nil
+	}
+	w.Key, w.Value = bytes.Clone(w.Key), bytes.Clone(w.Value)
+	return w, true, nil
 }
 
-// runCursor walks over a part of a run. What it has given out stays valid: blocks are read into memory of their own.
+// runCursor walks over a part of a run. What it has given out stays valid: blocks are not changed.
 type runCursor struct {
 	run     *Run
 	reverse bool
 	block   int
-	entries []buffer.Write // of the block
+	entries *loaded // the block
 	at      int
 	ok      bool
 	err     error
 }
 
+// write is the present write.
+func (c *runCursor) write() buffer.Write { return c.entries.entry(c.at) }
+
 func (c *runCursor) seek(r kv.KeyRange) {
 	run := c.run
+	if bytes.Compare(r.Start, run.last) > 0 || r.End != nil && bytes.Compare(r.End, run.blocks[0].first) <= 0 {
+		return
+	}
 	switch {
 	case !c.reverse:
 		c.block = max(0, run.find(r.Start))
@@ -273,38 +277,28 @@ func (c *runCursor) seek(r kv.KeyRange) {
 	default:
 		c.block = run.find(r.End)
 	}
-	if !c.load() {
+	if !c.load(true) {
 		return
 	}
-	if c.reverse {
-		c.at = len(c.entries)
-		if r.End != nil {
-			c.at = sort.Search(len(c.entries), func(i int) bool { return bytes.Compare(c.entries[i].Key, r.End) >= 0 })
-		}
-	} else {
-		c.at = sort.Search(len(c.entries), func(i int) bool { return bytes.Compare(c.entries[i].Key, r.Start) >= 0 }) - 1
+	switch {
+	case !c.reverse:
+		c.at = c.entries.find(r.Start) - 1
+	case r.End == nil:
+		c.at = c.entries.len()
+	default:
+		c.at = c.entries.find(r.End)
 	}
 	c.next(r)
 }
 
 // load reads the present block; it reports false at the end and at an error.
-func (c *runCursor) load() bool {
+func (c *runCursor) load(keep bool) bool {
 	c.ok = false
 	if c.block < 0 || c.block >= len(c.run.blocks) {
 		return false
 	}
-	data, err := c.run.read(c.block, nil)
-	if err != nil {
-		c.err = err
-		return false
-	}
-	c.entries = c.entries[:0]
-	for len(data) > 0 {
-		var w buffer.Write
-		w, data = parse(data)
-		c.entries = append(c.entries, w)
-	}
-	return true
+	c.entries, c.err = c.run.block(c.block, keep)
+	return c.err == nil
 }
 
 // next moves on within the range given to seek.
@@ -313,21 +307,21 @@ func (c *runCursor) next(r kv.KeyRange) {
 		c.at--
 		if c.at < 0 {
 			c.block--
-			if !c.load() {
+			if !c.load(false) {
 				return
 			}
-			c.at = len(c.entries) - 1
+			c.at = c.entries.len() - 1
 		}
-		c.ok = bytes.Compare(c.entries[c.at].Key, r.Start) >= 0
+		c.ok = bytes.Compare(c.write().Key, r.Start) >= 0
 		return
 	}
 	c.at++
-	if c.at == len(c.entries) {
+	if c.at == c.entries.len() {
 		c.block++
-		if !c.load() {
+		if !c.load(false) {
 			return
 		}
 		c.at = 0
 	}
-	c.ok = r.End == nil || bytes.Compare(c.entries[c.at].Key, r.End) < 0
+	c.ok = r.End == nil || bytes.Compare(c.write().Key, r.End) < 0
 }

@@ -103,7 +103,7 @@ func (s *source) load() bool {
 		if !s.run.ok {
 			return false
 		}
-		s.write = s.run.entries[s.run.at]
+		s.write = s.run.write()
 		return true
 	}
 	if !s.tree.Valid() {

@@ -106,8 +106,10 @@ func (o *projectOp) Close() error { return o.input.Close() }
 type limitOp struct {
 	input Operator
 	limits
-	skip int64 // rows still to be skipped
-	left int64 // rows still to be passed
+	skip  int64 // rows still to be skipped
+	left  int64 // rows still to be passed
+	ahead bool
+	view  types.Batch
 }
 
 // limits are the counts of Limit and TopK.
@@ -119,7 +121,7 @@ func (n *Limit) Build(b *Builder) (Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &limitOp{input: in}
+	o := &limitOp{input: in, ahead: n.Ahead}
 	o.limits, err = b.limits(n.Count, n.Offset)
 	return o, err
 }
@@ -181,11 +183,24 @@ func (o *limitOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 	if o.left == 0 {
 		return nil, nil
 	}
-	b, err := o.input.Next(ctx, int(min(o.left, int64(max))))
-	if b != nil {
-		o.left -= int64(b.N)
+	most := int(min(o.left, int64(max)))
+	ask := most
+	if o.ahead && ctx.Changes.many() {
+		ask = types.BatchRows
 	}
-	return b, err
+	b, err := o.input.Next(ctx, ask)
+	if b == nil || err != nil {
+		return nil, err
+	}
+	if b.N > most {
+		o.view = types.Batch{Rows: b.Rows, Cols: b.Cols}
+		if o.view.N = most; b.Sel != nil {
+			o.view.Sel = b.Sel[:most]
+		}
+		b = &o.view
+	}
+	o.left -= int64(b.N)
+	return b, nil
 }
 
 func (o *limitOp) Close() error { return o.input.Close() }

@@ -12,8 +12,8 @@ type Changes []*Transition
 // Transition is what has been changed in one table. The columns of its buffers are the table's by attribute number - 1, dropped
 // ones included, followed by the row key (catalog.RowKeyNumber) and the pair (catalog.PairNumber).
 //
-// The rows are kept only if a rule will look at them; the counts always are, since they tell which rules need no
-// check.
+// The rows are kept only if a rule will look at them, and of them only the columns it looks at; the counts always are,
+// since they tell which rules need no check.
 type Transition struct {
 	Table *catalog.Table
 	Old   *TransitionRows // deleted rows, and old images of updated ones; nil if rows are not kept
@@ -25,7 +25,8 @@ type Transition struct {
 	// Of each row of Old, which one of New it has become, and the other way round; -1 if it was deleted or inserted.
 	oldOther, newOther []int32
 
-	row []types.Datum
+	need []bool // columns that are kept, the others are NULL in the buffers; nil: all
+	row  []types.Datum
 }
 
 // newTransition makes an empty transition of a table.
@@ -50,6 +51,19 @@ func (c Changes) of(table catalog.OID) *Transition {
 		}
 	}
 	return nil
+}
+
+// ManyChanges is beyond how many changed rows checks sort them by what they look up for them. Tests lower it.
+var ManyChanges = types.BatchRows
+
+// many reports whether so many rows have been changed that it pays to sort them.
+func (c Changes) many() bool {
+	for _, t := range c {
+		if t.Old != nil && t.Old.Len()+t.New.Len() > ManyChanges {
+			return true
+		}
+	}
+	return false
 }
 
 // add is the transition of a table, made if there is none.
@@ -92,6 +106,11 @@ func (t *Transition) updated(c *change) {
 
 func (t *Transition) keep(to *TransitionRows, row []types.Datum, key, pair types.Datum) {
 	t.row = append(append(t.row[:0], row...), key, pair)
+	for i, needed := range t.need {
+		if !needed {
+			t.row[i] = types.Null
+		}
+	}
 	to.AppendDatums(t.row)
 }
 

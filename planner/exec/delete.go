@@ -58,7 +58,7 @@ func (o *deleteOp) Open(ctx *Ctx) error {
 	o.buffer.Reset()
 	o.changes = nil
 	for _, t := range o.targets {
-		t.writer.open(o.node.Rules, &o.changes)
+		t.writer.open(ctx, o.node.Rules, &o.changes)
 		t.seen = nil
 	}
 	return o.source.Open(ctx)

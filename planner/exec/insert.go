@@ -97,7 +97,7 @@ func (o *insertOp) Open(ctx *Ctx) error {
 		return err
 	}
 	o.changes = nil
-	o.writer.open(o.node.Rules, &o.changes)
+	o.writer.open(ctx, o.node.Rules, &o.changes)
 	return o.source.Open(ctx)
 }
 

@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"bytes"
+
 	"holdfast/kv"
 	"holdfast/planner/exec/rowio"
 	"holdfast/sql/algebra"
@@ -10,7 +12,9 @@ import (
 
 // lookupJoinOp runs LookupJoin: for each left row it makes the bounds and reads the table or index there.
 type lookupJoinOp struct {
-	left   Operator
+	plain  Operator // the left side
+	sorted *sortOp  // the same, sorted; nil: never
+	left   Operator // that of the two which is used
 	bounds *boundsEval
 	reader *tableReader
 	counts *TableCounts
@@ -22,6 +26,12 @@ type lookupJoinOp struct {
 	spans []span // of the present row
 	span  int
 	it    kv.Iterator
+
+	// The single key that was looked up last among the present candidates, nil if there is none: whether there is a row, and the
+	// candidate that has it.
+	last    []byte
+	found   bool
+	foundAt int
 }
 
 // Build implements Node.
@@ -41,7 +51,13 @@ func (n *LookupJoin) Build(b *Builder) (Operator, error) {
 	for _, c := range n.Columns {
 		rt = append(rt, columnType(n.Table, c.Number))
 	}
-	o := &lookupJoinOp{left: left, pairs: newPairs(kind, l.Types(), rt, true)}
+	o := &lookupJoinOp{plain: left, left: left, pairs: newPairs(kind, l.Types(), rt, true)}
+	if len(n.Sorted) > 0 {
+		o.sorted = &sortOp{input: left, depends: b.dependency(n.Left)}
+		if o.sorted.sorter, err = newSorter(l.Types(), l, n.Sorted); err != nil {
+			return nil, err
+		}
+	}
 	codec := rowio.NewTableCodec(n.Table)
 	var index *rowio.IndexCodec
 	if n.Index != nil && !n.Index.Primary {
@@ -75,6 +91,10 @@ func (o *lookupJoinOp) Open(ctx *Ctx) error {
 	if err := o.closeIterator(); err != nil {
 		return err
 	}
+	o.left = o.plain
+	if o.sorted != nil && ctx.Changes.many() {
+		o.left = o.sorted
+	}
 	return o.left.Open(ctx)
 }
 
@@ -99,6 +119,7 @@ func (o *lookupJoinOp) Next(ctx *Ctx, max int) (*types.Batch, error) {
 			o.counts.lookedUp(b.N)
 		}
 		p.reset(max)
+		o.last = o.last[:0]
 		for o.at < o.in.N && p.len() < max {
 			if err := o.follow(ctx, max); err != nil {
 				return nil, err
@@ -180,8 +201,22 @@ func (o *lookupJoinOp) next(ctx *Ctx) (bool, error) {
 			o.it = ctx.Reader.Scan(ctx, kv.KeyRange{Start: s.start, End: s.end}, o.reader.options)
 			continue
 		}
-		if found, err := o.reader.get(ctx, s.start, row); found || err != nil {
-			return found, err
+		if len(o.last) > 0 && bytes.Equal(s.start, o.last) {
+			if !o.found {
+				continue
+			}
+			for _, v := range o.pairs.otherAt {
+				copyRow(v, row, v, o.foundAt)
+			}
+			return true, nil
+		}
+		found, err := o.reader.get(ctx, s.start, row)
+		if err != nil {
+			return false, err
+		}
+		o.last, o.found, o.foundAt = append(o.last[:0], s.start...), found, row
+		if found {
+			return true, nil
 		}
 	}
 }

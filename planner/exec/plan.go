@@ -105,8 +105,8 @@ type (
 		Index *catalog.Index   // nil: the primary key (which may also be given)
 		Key   []algebra.Scalar // one per key column, of its type
 	}
-	// LookupJoin probes a table for each row of Left: Inner, Left, Semi or Anti join. Rows keep Left's order.
-	// Access.Filter sees the probed table's columns alone and is part of the join's condition, as On is.
+	// LookupJoin probes a table for each row of Left: Inner, Left, Semi or Anti join. Rows keep Left's order, unless Sorted is
+	// set. Access.Filter sees the probed table's columns alone and is part of the join's condition, as On is.
 	LookupJoin struct {
 		Props
 		Access
@@ -116,6 +116,9 @@ type (
 		Bounds *Bounds        // over columns of Left; never nil
 		Only   bool           // as in IndexScan
 		On     algebra.Scalar // over columns of both; nil: true
+		// Sorted are the columns of Left that are looked for, in a check of changed rows. If these are many, the rows of Left are
+		// sorted by them first: then each key is looked up once, and next to the one before.
+		Sorted []algebra.SortKey
 	}
 	// HashJoin joins on equal keys; NULL keys match nothing unless NullsEqual. Semi and Anti produce the
 	// columns of Left alone. AntiNull is NOT IN, where the keys are the compared values. Rows come in the order of
@@ -208,6 +211,9 @@ type (
 		Props
 		Input         Node
 		Count, Offset algebra.Scalar
+		// Ahead: in a check of many changed rows, whole batches of the input are asked for. What is read beyond the first
+		// row, which is a violation, is read in vain, but as a rule there is none.
+		Ahead bool
 	}
 	// Append is UNION ALL: the rows of its inputs, one after the other, columns by position.
 	Append struct {

@@ -44,6 +44,7 @@ type rowWriter struct {
 	sorted [][]byte // memory of allAbsent
 
 	changes *Transition // nil: there are no rules
+	needed  []bool      // what changes keep: see neededColumns
 	counts  RowCounts   // of this execution
 }
 
@@ -88,10 +89,16 @@ func (b *Builder) rowWriter(t *Target) (*rowWriter, error) {
 }
 
 // open begins an execution. Where there are rules, what is changed becomes part of changes.
-func (w *rowWriter) open(rules []*Rule, changes *Changes) {
+func (w *rowWriter) open(ctx *Ctx, rules []*Rule, changes *Changes) {
 	w.counts, w.changes, w.kept = RowCounts{}, nil, slab{} // close is not called after an error
 	if len(rules) > 0 {
 		w.changes = changes.add(w.table, w.target.Keep)
+		if w.target.Keep {
+			if w.needed == nil {
+				w.needed = neededColumns(ctx, rules, w.table)
+			}
+			w.changes.need = w.needed
+		}
 	}
 }
 

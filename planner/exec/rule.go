@@ -54,8 +54,9 @@ type Rule struct {
 }
 
 type compiledRule struct {
-	plan   *Plan
-	tables []*catalog.Table
+	plan    *Plan
+	tables  []*catalog.Table
+	changed map[catalog.OID]map[int16]bool // columns of changed rows that it reads
 }
 
 // RuleEvent is a kind of change to a table.
@@ -88,19 +89,28 @@ func (r *Rule) concerns(c Changes) bool {
 func (r *Rule) plan(ctx *Ctx) (*Plan, error) { return planOf(ctx, &r.compiled, r.Compile) }
 
 func planOf(ctx *Ctx, at *atomic.Pointer[compiledRule], compile func(ctx context.Context) (*Plan, []*catalog.Table, error)) (*Plan, error) {
+	c, err := compiledOf(ctx, at, compile)
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Catalog != nil {
+		ctx.Catalog.Observe(ctx.Txn, c.tables...)
+	}
+	return c.plan, nil
+}
+
+// compiledOf compiles a rule if it has not been.
+func compiledOf(ctx *Ctx, at *atomic.Pointer[compiledRule], compile func(ctx context.Context) (*Plan, []*catalog.Table, error)) (*compiledRule, error) {
 	c := at.Load()
 	if c == nil {
 		plan, tables, err := compile(ctx)
 		if err != nil {
 			return nil, err
 		}
-		c = &compiledRule{plan, tables}
+		c = &compiledRule{plan, tables, changedColumns(plan)}
 		at.Store(c)
 	}
-	if ctx.Catalog != nil {
-		ctx.Catalog.Observe(ctx.Txn, c.tables...)
-	}
-	return c.plan, nil
+	return c, nil
 }
 
 // act runs an action on changes. What it changes in turn goes to the statement's queue.
@@ -290,12 +300,14 @@ func combined(list []pendingRule) ([]pendingRule, error) {
 type ruleQueue struct {
 	before          kv.Reader
 	actions, checks []pendingRule
+	added           int // operations whose rules were added
 }
 
 func newRuleQueue(ctx *Ctx) *ruleQueue { return &ruleQueue{before: ctx.Reader} }
 
 // add takes the rules that changes concern. Deferred ones are left to the end of the transaction.
 func (q *ruleQueue) add(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string) {
+	q.added++
 	occasion := verb
 	if len(c) > 0 {
 		occasion = verb + " of table \"" + c[0].Table.Name + "\""
@@ -347,9 +359,12 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 			return err
 		}
 	}
-	checks, err := combined(q.checks)
-	if err != nil {
-		return err
+	checks := q.checks
+	if q.added > 1 {
+		var err error
+		if checks, err = combined(checks); err != nil {
+			return err
+		}
 	}
 	for _, p := range checks {
 		if err := p.rule.measured(ctx, p.changes, func(ctx *Ctx) error { return p.rule.check(ctx, p) }); err != nil {

@@ -114,7 +114,7 @@ func (o *updateOp) Open(ctx *Ctx) error {
 	o.buffer.Reset()
 	o.changes = nil
 	for _, t := range o.targets {
-		t.writer.open(o.node.Rules, &o.changes)
+		t.writer.open(ctx, o.node.Rules, &o.changes)
 		t.changes = t.changes[:0]
 		clear(t.seen)
 	}

@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"math"
+	"slices"
 
 	"holdfast/planner/exec"
 	"holdfast/sql/algebra"
@@ -674,6 +675,9 @@ func (p *planner) lookupJoin(kind algebra.JoinKind, left exec.Node, side joinSid
 		Props: p.props(outIDs, rows), Left: left, Kind: kind, Index: best.index, Bounds: best.bounds, Only: best.only, On: onCond,
 		Access: exec.Access{Table: s.Table, Alias: s.Alias, Columns: cols, Footprint: p.footprint(cols), Filter: f},
 	}
+	if p.o.driven && len(p.orders[left]) == 0 && scansChange(left) {
+		n.Sorted = soughtColumns(best.bounds, leftCols)
+	}
 	l := left.Properties()
 	n.StartupCost = l.StartupCost
 	perProbe := best.cost
@@ -683,6 +687,27 @@ func (p *planner) lookupJoin(kind algebra.JoinKind, left exec.Node, side joinSid
 	n.TotalCost = l.TotalCost + l.Rows*perProbe + rows*costRow
 	p.orders[n] = p.orders[left]
 	return n, nil
+}
+
+// scansChange reports whether a plan reads changed rows.
+func scansChange(n exec.Node) bool {
+	if _, ok := n.(*exec.TransitionScan); ok {
+		return true
+	}
+	return slices.ContainsFunc(n.Inputs(), scansChange)
+}
+
+// soughtColumns are columns whose values a probe looks for.
+func soughtColumns(b *exec.Bounds, of algebra.ColSet) (keys []algebra.SortKey) {
+	for _, m := range b.Prefix {
+		if len(m.Values) != 1 {
+			continue
+		}
+		if c, ok := m.Values[0].(*algebra.Col); ok && of.Has(c.ID) {
+			keys = append(keys, algebra.SortKey{ID: c.ID})
+		}
+	}
+	return keys
 }
 
 // tableUnder finds the scan that a relation is, under filters and projections that only pass columns on.

@@ -332,13 +332,38 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 func (c *ruleCompiler) overChange(v ast.Stmt, occurrence int, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
 	driven := *c
 	driven.o.driven = true
-	return driven.compile(v, func(q *algebra.Query) {
+	compile := driven.compile(v, func(q *algebra.Query) {
 		assertions.Show(q)
 		assertions.NewDelta(q).Over(occurrence)
 		if !all {
 			firstRow(q)
 		}
 	})
+	if all {
+		return compile
+	}
+	return func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+		plan, tables, err := compile(ctx)
+		if err == nil {
+			readAhead(plan.Root)
+		}
+		return plan, tables, err
+	}
+}
+
+// readAhead lets the limit of a check to its first row ask for more; see exec.Limit.
+func readAhead(root exec.Node) {
+	for {
+		switch n := root.(type) {
+		case *exec.Project:
+			root = n.Input
+		case *exec.Limit:
+			n.Ahead = true
+			return
+		default:
+			return
+		}
+	}
 }
 
 // inFull compiles the evaluation of a violation query in full, up to the first row or to the last.
