@@ -70,7 +70,7 @@ type Reader interface {
 	Unrecorded() Reader
 	// Marked reads the same state, and its reads go into the footprint with a mark, as those of a test that the caller can
 	// repeat on another state: where only marked reads were changed, Commit and Refresh fail with ErrRecheck instead of
-	// ErrConflict. Marked of an unrecorded reader is unrecorded, and the other way round.
+	// ErrConflict. Nothing that is written, and no answer, may rest on them. Marked of an unrecorded reader is unrecorded, and the other way round.
 	Marked() Reader
 }
 

@@ -263,6 +263,7 @@ func recheckKeepsDeltas(e *env) {
 
 // recheckIterators: views show the new state, iterators without a mark go on in it, and marked ones do not.
 func recheckIterators(e *env) {
+	e.exact()
 	e.put("a=1", "b=1", "c=1", "d=1")
 	x := e.begin()
 	x.set("e", "1")
@@ -515,7 +516,11 @@ func recheckHolds(e *env) {
 						break
 					}
 					repeated.Add(1)
-					x.rechecks()
+					if err := x.Recheck(x.ctx); err != nil {
+						e.Errorf("recheck: %v", err)
+						x.Rollback()
+						break
+					}
 				}
 			}
 		}()

@@ -261,7 +261,7 @@ func (s *Store) validate(t *txn) error {
 	if err := t.reads.CheckLocked(s.recent, t.validatedTo); err != nil {
 		return err
 	}
-	if err := t.checkOwn(t.validatedTo, true); err != nil || t.checks == nil {
+	if err := t.checkOwn(t.validatedTo, true); err != nil || t.checks == nil || s.options.Fault.SkipMarked {
 		return err
 	}
 	return recheck(t.checks.CheckLocked(s.recent, t.validatedTo))
