@@ -252,6 +252,9 @@ var sumActions = [...]func(*simClient) error{
 	(*simClient).accumulate, (*simClient).accumulated, (*simClient).require, (*simClient).replace,
 }
 
+// simQueueSums are those of accumulators beside them, which come and go as well.
+var simQueueSums = []int{len(simActions), len(simActions), len(simActions), len(simActions) + 1, len(simActions) + 3}
+
 // drawActions makes the list that actions are drawn from, some of them many times and some not at all.
 func (s *simulation) drawActions() {
 	for len(s.actions) == 0 {

@@ -162,6 +162,9 @@ func simulateSeed(seed uint64, faults fault.Set, disk simFaults, trace func(stri
 	if seed%4 == 3 { // not drawn either
 		s.actions = simQueueActions
 	}
+	if seed%16 == 13 {
+		s.actions = slices.Concat(simQueueActions, simQueueSums)
+	}
 	s.troubles = s.Choose(4)
 	s.nextTrouble = s.Choose(200)
 	switch s.Choose(8) {
