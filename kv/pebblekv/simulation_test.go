@@ -415,6 +415,7 @@ func TestSimulation(t *testing.T) {
 func TestSimulationFound(t *testing.T) {
 	for _, seed := range []uint64{
 		13572189320443174356, // a guard without the reads of own writes
+		2498403181222498648,  // a deadlock with a waiting request that has gone before another
 	} {
 		if err := simulateSeed(seed, fault.Set{}, soundDisk, nil, map[string]int{}); err != nil {
 			t.Error(explain(seed, err))
