@@ -10,6 +10,9 @@ import (
 var (
 	// ErrConflict: something the transaction has read was changed by a commit after its snapshot.
 	ErrConflict = errors.New("kv: conflict with a concurrent transaction")
+	// ErrRecheck: of what the transaction has read, only marked reads were changed by a commit after its snapshot. See
+	// Txn.Recheck.
+	ErrRecheck = errors.New("kv: what was checked was changed by a concurrent transaction")
 	// ErrStale: a locked key was written after the snapshot. See Txn.Lock.
 	ErrStale = errors.New("kv: locked key is newer than the snapshot")
 	// ErrDeadlock: waiting would close a cycle of transactions that wait for each other.
@@ -40,7 +43,7 @@ var (
 // Restartable reports whether an error of Commit leaves a transaction that can be restarted.
 func Restartable(err error) bool {
 	var unmet *RequirementError
-	return errors.Is(err, ErrConflict) || errors.As(err, &unmet)
+	return errors.Is(err, ErrConflict) || errors.Is(err, ErrRecheck) || errors.As(err, &unmet)
 }
 
 // ConflictError is an ErrConflict that names its cause.
@@ -54,6 +57,14 @@ func (e *ConflictError) Error() string { return ErrConflict.Error() }
 
 // Unwrap makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Unwrap() error { return ErrConflict }
+
+// RecheckError is an ErrRecheck, and no ErrConflict, that names its cause.
+type RecheckError struct{ Conflict *ConflictError }
+
+func (e *RecheckError) Error() string { return ErrRecheck.Error() }
+
+// Unwrap makes errors.Is(err, ErrRecheck) true.
+func (e *RecheckError) Unwrap() error { return ErrRecheck }
 
 // StaleError is an ErrStale that names the key and the newest commit that wrote it. It is not formatted before
 // somebody asks, since on a hot row it is the normal course of things.

@@ -68,6 +68,10 @@ type Reader interface {
 	// Unrecorded reads the same state, but leaves no footprint. It is for looking around where a result may leave
 	// out what it likes: whoever relies on something then observes it.
 	Unrecorded() Reader
+	// Marked reads the same state, and its reads go into the footprint with a mark, as those of a test that the caller can
+	// repeat on another state: where only marked reads were changed, Commit and Refresh fail with ErrRecheck instead of
+	// ErrConflict. Nothing that is written, and no answer, may rest on them. Marked of an unrecorded reader is unrecorded, and the other way round.
+	Marked() Reader
 }
 
 // Txn is one transaction. Only one goroutine may use it at a time, except that readers obtained from one
@@ -133,13 +137,20 @@ type Txn interface {
 	Lock(ctx context.Context, keys [][]byte, m LockMode, w WaitPolicy) error
 
 	// Refresh moves the snapshot to the newest sequenced state if nothing in the footprint has changed
-	// since; otherwise it fails with ErrConflict and the transaction can only be restarted or rolled back. What open
+	// since; otherwise it fails with ErrConflict and the transaction can only be restarted or rolled back, or with
+	// ErrRecheck. What open
 	// iterators have passed over counts as read; they go on in the new snapshot. A read-only transaction has
 	// no footprint to go by: ErrReadOnly.
 	Refresh(ctx context.Context) error
-	// Outdated reports whether something in the footprint has changed since the snapshot, so that Refresh would fail. It
+	// Outdated reports whether something in the footprint, marked or not, has changed since the snapshot, so that Refresh would fail. It
 	// is for results that are worth finding again on a newer state, such as a refusal.
 	Outdated() bool
+
+	// Recheck is what may follow ErrRecheck: it moves the snapshot to the newest sequenced state as Refresh does, but forgets all
+	// marked reads. Writes, deltas, requirements, locks and the other reads stay. The caller then repeats all that it has
+	// read with the mark, on the state that views now show. It fails with ErrConflict if another read has
+	// changed meanwhile. Open iterators of marked reads do not go on. It may also be called without an error before.
+	Recheck(ctx context.Context) error
 
 	// WaitDurable returns when the snapshot's state is durable. No answer may leave the server before.
 	WaitDurable(ctx context.Context) error
@@ -152,10 +163,10 @@ type Txn interface {
 	// shown nothing to anyone.
 	Retract(Mark)
 
-	// Commit validates and makes the writes durable. It fails with ErrConflict, a *RequirementError, ErrTooLarge,
+	// Commit validates and makes the writes durable. It fails with ErrConflict, ErrRecheck, a *RequirementError, ErrTooLarge,
 	// ErrCommitUnknown or ErrUnavailable, or with the context's error if that ended before anything was
-	// sequenced. The transaction is then over, except after ErrConflict and a *RequirementError: it keeps its locks, and
-	// Restart or Rollback must follow. One whose writes are none, or all undone, never
+	// sequenced. The transaction is then over, except after the first three: it keeps its locks, and Restart, Rollback
+	// or, after ErrRecheck, Recheck must follow. One whose writes are none, or all undone, never
 	// conflicts: its snapshot is its place in the serial order, and its read version is returned.
 	Commit(ctx context.Context) (Version, error)
 	// Restart begins the transaction anew on the newest sequenced state, as TxnOptions.Newest does: without its

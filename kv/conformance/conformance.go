@@ -55,7 +55,7 @@ type scenario struct {
 func scenarios() []scenario {
 	var all []scenario
 	for _, theme := range [][]scenario{
-		readScenarios, anomalyScenarios, footprintScenarios, refreshScenarios, restartScenarios, accumulateScenarios, lockScenarios,
+		readScenarios, anomalyScenarios, footprintScenarios, refreshScenarios, restartScenarios, recheckScenarios, accumulateScenarios, lockScenarios,
 		durabilityScenarios, limitScenarios, randomScenarios,
 	} {
 		all = append(all, theme...)

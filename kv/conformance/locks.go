@@ -25,6 +25,7 @@ var lockScenarios = []scenario{
 	{"lock/observed waits", observedWaits},
 	{"lock/deadlock by strengthening", deadlockByStrengthening},
 	{"lock/deadlock over the queue", deadlockOverTheQueue},
+	{"lock/deadlock behind a stronger lock", deadlockBehindStronger},
 	{"lock/deadlock in one of many keys", deadlockAmongKeys},
 	{"lock/no false deadlock", noFalseDeadlock},
 	{"lock/timeout", lockTimeout},
@@ -383,6 +384,27 @@ func deadlockOverTheQueue(e *env) {
 	e.awaitNil("first", first)
 	y.Rollback()
 	e.awaitNil("second", second)
+}
+
+// deadlockBehindStronger: a request that makes a lock stronger goes before one that then waits for it, and closes a cycle by
+// that.
+func deadlockBehindStronger(e *env) {
+	x, y, z, holder := e.begin(), e.begin(), e.begin(), e.begin()
+	x.lock(kv.LockKeyShare, "a")
+	y.lock(kv.LockKeyShare, "a")
+	z.lock(kv.LockKeyShare, "b")
+	holder.lock(kv.LockNoKeyUpdate, "a")
+	last := z.locking(kv.LockNoKeyUpdate, "a", kv.WaitPolicy{}, 0)
+	second := y.locking(kv.LockUpdate, "b", kv.WaitPolicy{}, 0)
+	e.fails("lock", x.lockError(kv.LockUpdate, kv.WaitPolicy{}, "a"), kv.ErrDeadlock)
+	x.Rollback()
+	holder.Rollback()
+	e.awaitNil("last", last)
+	z.Rollback()
+	e.awaitNil("second", second)
+	y.Rollback()
+	e.free("a")
+	e.free("b")
 }
 
 func deadlockAmongKeys(e *env) {

@@ -69,6 +69,7 @@ const (
 	opSum
 	opRequire
 	opReplace
+	opRecheck
 	opKinds
 )
 
@@ -76,13 +77,14 @@ var opNames = [...]string{
 	"begin", "get", "scan", "open", "step", "insert", "update", "delete", "observe", "observe range", "lock",
 	"refresh", "view", "savepoint", "rollback to", "retract", "commit", "rollback",
 	"many", "first present", "accumulate", "accumulated", "require", "replace",
+	"recheck",
 }
 
 // weights are how often each kind is drawn.
 var weights = [opKinds]int{
 	opBegin: 40, opGet: 10, opScan: 6, opOpen: 8, opStep: 16, opInsert: 8, opUpdate: 12, opDelete: 6, opObserve: 2,
 	opObserveRange: 1, opLock: 5, opRefresh: 4, opView: 4, opSave: 6, opRollbackTo: 2, opRetract: 4, opCommit: 9,
-	opRollback: 1, opMany: 1, opPresent: 5, opAdd: 10, opSum: 4, opRequire: 3, opReplace: 2,
+	opRollback: 1, opMany: 1, opPresent: 5, opAdd: 10, opSum: 4, opRequire: 3, opReplace: 2, opRecheck: 2,
 }
 
 // op is one operation. The numbers mean what its kind makes of them; an operation that makes no sense where it
@@ -238,7 +240,7 @@ func errorKind(err error) string {
 		return fmt.Sprintf("of %s: %v", unmet.Key, unmet)
 	}
 	for _, kind := range []error{
-		kv.ErrConflict, kv.ErrStale, kv.ErrDeadlock, kv.ErrLockNotAvailable, kv.ErrLockSkipped, kv.ErrTooLarge,
+		kv.ErrConflict, kv.ErrRecheck, kv.ErrStale, kv.ErrDeadlock, kv.ErrLockNotAvailable, kv.ErrLockSkipped, kv.ErrTooLarge,
 		kv.ErrReadOnly, kv.ErrCommitUnknown, kv.ErrUnavailable,
 	} {
 		if errors.Is(err, kind) {
@@ -328,7 +330,7 @@ func (c *comparison) do(o op) (trouble string) {
 	switch o.kind {
 	case opCommit:
 		return c.commit(o, d)
-	case opRefresh:
+	case opRefresh, opRecheck:
 		return c.refresh(o, d)
 	case opUpdate:
 		return c.update(o, d)
@@ -363,10 +365,11 @@ func (c *comparison) note(o op, result string) {
 	detail := ""
 	switch o.kind {
 	case opGet, opObserve:
-		detail = fmt.Sprintf("%s columns %b, view %v", o.key(), o.columns(), o.b%3 == 0)
+		detail = fmt.Sprintf("%s columns %b, view %v, marked %v", o.key(), o.columns(), o.b%3 == 0, o.marked())
 	case opScan, opOpen, opObserveRange:
 		r := o.keyRange()
-		detail = fmt.Sprintf("[%s, %s) columns %b, limit %d, reverse %v, view %v", r.Start, r.End, o.columns(), o.limit(), o.reverse(), o.c%3 == 0)
+		detail = fmt.Sprintf("[%s, %s) columns %b, limit %d, reverse %v, view %v, marked %v", r.Start, r.End, o.columns(), o.limit(), o.reverse(),
+			o.c%3 == 0, o.marked())
 	case opInsert, opDelete:
 		detail = o.key()
 	case opPresent:
@@ -386,6 +389,7 @@ func (c *comparison) note(o op, result string) {
 }
 
 func (o op) limit() int    { return o.b/16%6 - 1 }
+func (o op) marked() bool  { return o.c/32%5 < 3 }
 func (o op) reverse() bool { return o.a/16%2 == 0 }
 
 // simple runs an operation that needs no agreement between the sides.
@@ -399,11 +403,17 @@ func (c *comparison) simple(o op, d *duel, s *side) string {
 		if o.b%3 != 0 {
 			reader = s.txn
 		}
+		if o.marked() {
+			reader = reader.Marked()
+		}
 		value, ok, err := reader.Get(c.ctx, []byte(o.key()), o.columns())
 		return fmt.Sprintf("%q %v %s", value, ok, errorKind(err))
 	case opScan:
 		if o.c%3 != 0 {
 			reader = s.txn
+		}
+		if o.marked() {
+			reader = reader.Marked()
 		}
 		options := kv.ScanOptions{Columns: o.columns(), Reverse: o.reverse(), Bulk: o.a%3 == 0}
 		return drain(reader.Scan(c.ctx, o.keyRange(), options), o.limit())
@@ -411,7 +421,11 @@ func (c *comparison) simple(o op, d *duel, s *side) string {
 		if s.it != nil {
 			return "nothing"
 		}
-		s.it = s.txn.View().Scan(c.ctx, o.keyRange(), kv.ScanOptions{Columns: o.columns(), Reverse: o.reverse()})
+		reader = s.txn.View()
+		if o.marked() {
+			reader = reader.Marked()
+		}
+		s.it = reader.Scan(c.ctx, o.keyRange(), kv.ScanOptions{Columns: o.columns(), Reverse: o.reverse()})
 		return "opened"
 	case opStep:
 		if s.it == nil {
@@ -531,47 +545,66 @@ func (c *comparison) begin(o op) string {
 func (c *comparison) commit(o op, d *duel) string {
 	d.tested.close()
 	d.reference.close()
-	c.duels[o.slot] = nil
 	_, err := d.tested.txn.Commit(c.ctx)
 	c.note(o, errorKind(err))
-	if errors.Is(err, kv.ErrConflict) && c.Coarse {
-		d.tested.txn.Rollback()
-		d.reference.txn.Rollback()
-		return ""
+	needless := c.Coarse && (errors.Is(err, kv.ErrConflict) || errors.Is(err, kv.ErrRecheck))
+	var want error
+	if needless {
+		if d.readOnly {
+			return "a read-only transaction has a conflict"
+		}
+		want = d.reference.txn.Refresh(c.ctx) // is refused for the same reasons, and commits nothing
+	} else {
+		_, want = d.reference.txn.Commit(c.ctx)
 	}
-	_, want := d.reference.txn.Commit(c.ctx)
-	if kv.Restartable(err) && kv.Restartable(want) && o.a%2 == 0 {
+	return c.afterwards(o, d, err, want)
+}
+
+// afterwards compares errors of validation, and lets the transaction go on or ends it.
+func (c *comparison) afterwards(o op, d *duel, err, want error) string {
+	same := errorKind(err) == errorKind(want)
+	switch {
+	case same && errors.Is(err, kv.ErrRecheck) && o.a%4 == 1:
+		return c.refresh(op{kind: opRecheck, slot: o.slot, a: o.a, b: o.b}, d)
+	case same && kv.Restartable(err) && o.a%2 == 0:
 		if err := errors.Join(d.tested.restart(c.ctx), d.reference.restart(c.ctx)); err != nil {
 			return err.Error()
 		}
-		c.duels[o.slot] = d
 		c.note(o, "restarted")
-	} else {
-		d.tested.txn.Rollback()
-		d.reference.txn.Rollback()
+		return ""
+	}
+	d.tested.end()
+	d.reference.end()
+	c.duels[o.slot] = nil
+	if c.Coarse && (want == nil || errors.Is(want, kv.ErrRecheck)) && errors.Is(err, kv.ErrConflict) ||
+		c.Coarse && want == nil && errors.Is(err, kv.ErrRecheck) {
+		return ""
 	}
 	return differ(errorKind(err), errorKind(want))
 }
 
 // restart begins the transaction anew.
 func (s *side) restart(ctx context.Context) error {
+	s.close()
 	s.marks, s.view = nil, nil
 	return s.txn.Restart(ctx, false)
 }
 
+// refresh moves the snapshot, and forgets the marked reads if it is a recheck.
 func (c *comparison) refresh(o op, d *duel) string {
+	move := kv.Txn.Refresh
+	if o.kind == opRecheck {
+		move = kv.Txn.Recheck
+	}
 	outdated := d.tested.txn.Outdated()
-	err := d.tested.txn.Refresh(c.ctx)
-	if outdated != errors.Is(err, kv.ErrConflict) {
+	err := move(d.tested.txn, c.ctx)
+	if o.kind == opRefresh && outdated != kv.Restartable(err) || errors.Is(err, kv.ErrConflict) && !outdated {
 		return fmt.Sprintf("Outdated says %v, then Refresh: %v", outdated, err)
 	}
 	c.note(o, errorKind(err))
-	want := d.reference.txn.Refresh(c.ctx)
-	if errors.Is(err, kv.ErrConflict) && (want == nil && c.Coarse || errors.Is(want, kv.ErrConflict)) {
-		d.tested.end()
-		d.reference.end()
-		c.duels[o.slot] = nil
-		return ""
+	want := move(d.reference.txn, c.ctx)
+	if kv.Restartable(err) {
+		return c.afterwards(o, d, err, want)
 	}
 	return differ(errorKind(err), errorKind(want))
 }

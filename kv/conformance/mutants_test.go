@@ -435,6 +435,24 @@ var mutants = map[string]mutant{
 			"accumulate/many", compared,
 		},
 	},
+	"marked reads are not recorded": {
+		wrap: func(_ kv.Store, t kv.Txn) kv.Txn { return &marksNothing{t} },
+		noticed: []string{
+			"recheck/marked reads", "recheck/marked ranges", "recheck/after a refresh", "recheck/savepoints", "recheck/keeps deltas", compared,
+		},
+	},
+	"marked reads are like others": {
+		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &marksNoReads{t} },
+		noticed: []string{"recheck/marked reads", "recheck/marked ranges", "recheck/keeps locks", compared},
+	},
+	"recheck does nothing": {
+		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &rechecksNothing{t} },
+		noticed: []string{"recheck/marked reads", "recheck/forgets marked reads", "recheck/of its own accord", compared},
+	},
+	"recheck begins anew": {
+		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &rechecksAnew{t} },
+		noticed: []string{"recheck/marked reads", "recheck/keeps deltas", "recheck/other reads changed later", compared},
+	},
 	"restart does nothing": {
 		restart: func(kv.Txn, context.Context, bool) error { return nil },
 		noticed: []string{"restart/after a conflict", "restart/keeps locks only"},

@@ -117,6 +117,10 @@ func (s *search) expand(r *request, parent *edge) {
 		w := q.waiters[i]
 		if from, ok := blocks(w.owner, w.mode); ok {
 			e := &edge{from: from.request, to: w.owner, queued: true, parent: from.edge}
+			if w.owner == s.goal { // whose request makes a lock stronger, and so has gone before others
+				s.found = e
+				return
+			}
 			s.seen[w.owner] = struct{}{} // what it waits for is followed here
 			reach(waiter{w, e})
 		}

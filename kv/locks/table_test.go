@@ -339,6 +339,50 @@ func TestGivingUp(t *testing.T) {
 	}
 }
 
+// TestDeadlockBehindUpgrade: who waits behind a request that makes a lock stronger waits for it, although he came first.
+func TestDeadlockBehindUpgrade(t *testing.T) {
+	table := New(nil)
+	owners := [3]*Owner{{ID: 1}, {ID: 2}, {ID: 3}}
+	take := func(owner int, key string, m kv.LockMode) {
+		t.Helper()
+		if err := acquire(table, owners[owner-1], key, m, kv.WaitPolicy{NoWait: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	results := make(chan error, 2)
+	wait := func(owner int, key string, m kv.LockMode) {
+		go func() { results <- acquire(table, owners[owner-1], key, m, kv.WaitPolicy{}) }()
+		for n := table.Waiting([]byte(key)); n < 1; n = table.Waiting([]byte(key)) {
+			runtime.Gosched()
+		}
+	}
+	holder := &Owner{ID: 4}
+	take(1, "a", kv.LockKeyShare)
+	take(2, "a", kv.LockKeyShare)
+	take(3, "b", kv.LockKeyShare)
+	if err := acquire(table, holder, "a", kv.LockNoKeyUpdate, kv.WaitPolicy{}); err != nil {
+		t.Fatal(err)
+	}
+	wait(3, "a", kv.LockNoKeyUpdate) // for the holder
+	wait(2, "b", kv.LockUpdate)      // for 3
+	err := acquire(table, owners[0], "a", kv.LockUpdate, kv.WaitPolicy{})
+	want := "kv: deadlock: 1 waits for update lock of 61, blocked by 2; 2 waits for update lock of 62, blocked by 3; " +
+		"3 waits for no key update lock of 61, blocked by 1"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	table.Release(holder)
+	table.Release(owners[0])
+	for range 2 { // 3 is granted its lock, and then 2
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+		if table.Waiting([]byte("b")) > 0 {
+			table.Release(owners[2])
+		}
+	}
+}
+
 // TestStress: under many goroutines, locks exclude each other, every deadlock is broken, and nothing is left.
 func TestStress(t *testing.T) {
 	table := New(nil)

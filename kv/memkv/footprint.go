@@ -8,7 +8,8 @@ type read struct {
 	unbounded  bool
 	point      bool // the range is one key
 	columns    kv.ColumnSet
-	retracted  bool // it has been taken out: its iterator must not go on
+	marked     bool // see kv.Reader.Marked
+	retracted  bool // it has been taken out, or counts no more: its iterator must not go on
 }
 
 func pointRead(key []byte, cols kv.ColumnSet) *read {
@@ -30,13 +31,24 @@ func (t *txn) record(r *read) {
 
 // validate compares every read with every write committed since the snapshot.
 func (t *txn) validate() error {
+	if e := t.conflict(false); e != nil {
+		return e
+	}
+	if e := t.conflict(true); e != nil {
+		return &kv.RecheckError{Conflict: e}
+	}
+	return nil
+}
+
+// conflict looks for a write that meets a read, marked or not.
+func (t *txn) conflict(marked bool) *kv.ConflictError {
 	for _, c := range t.store.log {
 		if c.version <= t.snapshot.version {
 			continue
 		}
 		for key, columns := range c.writes {
 			for _, r := range t.footprint {
-				if !r.contains(key) || !r.columns.Meets(columns) {
+				if r.retracted || r.marked != marked || !r.contains(key) || !r.columns.Meets(columns) {
 					continue
 				}
 				e := &kv.ConflictError{Start: []byte(r.start), Columns: r.columns & columns, Version: c.version}

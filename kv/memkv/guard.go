@@ -20,7 +20,11 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 		return err
 	}
 	if guard {
-		t.reads = append(t.reads, t.footprint...)
+		for _, r := range t.footprint {
+			if !r.retracted {
+				t.reads = append(t.reads, &read{start: r.start, end: r.end, unbounded: r.unbounded, columns: r.columns})
+			}
+		}
 		if !t.guarded {
 			t.guarded = true
 			s.guarded = append(s.guarded, t)

@@ -17,6 +17,7 @@ type view struct {
 	txn    *txn
 	writes *buffer // never changed
 	silent bool    // its reads leave no footprint
+	marked bool    // or one with a mark
 }
 
 func (v *view) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
@@ -32,20 +33,24 @@ func (v *view) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, 
 		value, ok := v.txn.snapshot.data.Get(string(key))
 		return value, ok, ctx.Err()
 	}
-	return v.txn.get(ctx, v.writes, key, cols)
+	return v.txn.get(ctx, v.writes, key, cols, v.marked)
 }
 
 func (v *view) Unrecorded() kv.Reader { return &view{txn: v.txn, writes: v.writes, silent: true} }
 
+func (v *view) Marked() kv.Reader {
+	return &view{txn: v.txn, writes: v.writes, silent: v.silent, marked: true}
+}
+
 func (v *view) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
 	v.txn.store.mu.Lock()
 	defer v.txn.store.mu.Unlock()
-	return v.txn.scan(ctx, v.writes, r, o, v.silent)
+	return v.txn.scan(ctx, v.writes, r, o, v.silent, v.marked)
 }
 
 // get reads key under writes. An own write settles the columns it names, so only the others are a read of
 // the snapshot; a new or deleted row leaves none.
-func (t *txn) get(ctx context.Context, writes *buffer, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+func (t *txn) get(ctx context.Context, writes *buffer, key []byte, cols kv.ColumnSet, marked bool) ([]byte, bool, error) {
 	if err := t.usable(); err != nil {
 		return nil, false, err
 	}
@@ -54,17 +59,19 @@ func (t *txn) get(ctx context.Context, writes *buffer, key []byte, cols kv.Colum
 	}
 	if w, ok := writes.Get(string(key)); ok {
 		if open := (cols | kv.Existence) &^ w.columns; open != 0 {
-			t.record(&read{start: string(key), end: string(key) + "\x00", point: true, columns: open})
+			t.record(&read{start: string(key), end: string(key) + "\x00", point: true, columns: open, marked: marked})
 		}
 		return w.value, !w.deleted, nil
 	}
-	t.record(pointRead(key, cols))
+	read := pointRead(key, cols)
+	read.marked = marked
+	t.record(read)
 	value, ok := t.snapshot.data.Get(string(key))
 	return value, ok, nil
 }
 
-func (t *txn) scan(ctx context.Context, writes *buffer, r kv.KeyRange, o kv.ScanOptions, silent bool) kv.Iterator {
-	it := &iterator{ctx: ctx, txn: t, silent: silent, writes: writes, bounds: rangeRead(r, o.Columns), options: o}
+func (t *txn) scan(ctx context.Context, writes *buffer, r kv.KeyRange, o kv.ScanOptions, silent, marked bool) kv.Iterator {
+	it := &iterator{ctx: ctx, txn: t, silent: silent, marked: marked, writes: writes, bounds: rangeRead(r, o.Columns), options: o}
 	it.from, it.below, it.unbounded = it.bounds.start, it.bounds.end, it.bounds.unbounded
 	return it
 }
@@ -78,6 +85,7 @@ type iterator struct {
 	bounds  *read // of the whole scan
 	options kv.ScanOptions
 	silent  bool // consumed is not part of the footprint
+	marked  bool
 
 	consumed  *read  // its entry in the footprint, nil before the first step
 	from      string // forward: the rest starts here
@@ -101,7 +109,7 @@ func (it *iterator) Next() bool {
 		return false
 	}
 	if it.consumed == nil {
-		it.consumed = &read{columns: it.bounds.columns}
+		it.consumed = &read{columns: it.bounds.columns, marked: it.marked}
 		if !it.silent {
 			t.record(it.consumed)
 		}

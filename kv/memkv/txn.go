@@ -70,19 +70,25 @@ func (t *txn) ReadVersion() kv.Version {
 func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	return t.get(ctx, t.writes, key, cols)
+	return t.get(ctx, t.writes, key, cols, false)
 }
 
 func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	return t.scan(ctx, t.writes.Copy(), r, o, false)
+	return t.scan(ctx, t.writes.Copy(), r, o, false, false)
 }
 
 func (t *txn) Unrecorded() kv.Reader {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	return &view{txn: t, writes: t.writes.Copy(), silent: true}
+}
+
+func (t *txn) Marked() kv.Reader {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return &view{txn: t, writes: t.writes.Copy(), marked: true}
 }
 
 func (t *txn) View() kv.Reader {
@@ -95,7 +101,7 @@ func (t *txn) FirstPresent(ctx context.Context, keys [][]byte) (int, error) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	for i, key := range keys {
-		if _, ok, err := t.get(ctx, t.writes, key, kv.Existence); ok || err != nil {
+		if _, ok, err := t.get(ctx, t.writes, key, kv.Existence, false); ok || err != nil {
 			return i, err
 		}
 	}
@@ -182,23 +188,55 @@ func (t *txn) Retract(m kv.Mark) {
 }
 
 func (t *txn) Refresh(ctx context.Context) error {
-	s := t.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := t.usable(); err != nil {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return t.refresh(ctx, t.doomed)
+}
+
+// Recheck implements kv.Txn.
+func (t *txn) Recheck(ctx context.Context) error {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	doomed := t.doomed
+	if errors.Is(doomed, kv.ErrRecheck) {
+		doomed = nil
+	}
+	if err := t.refreshable(ctx, doomed); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	for _, r := range t.footprint {
+		r.retracted = r.retracted || r.marked
 	}
-	if t.options.ReadOnly {
+	t.doomed = nil
+	return t.refresh(ctx, nil)
+}
+
+// refreshable tells why the snapshot cannot be moved, nil if it can.
+func (t *txn) refreshable(ctx context.Context, doomed error) error {
+	switch {
+	case t.ended:
+		return errEnded
+	case t.store.closed:
+		return unavailable()
+	case doomed != nil:
+		return doomed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case t.options.ReadOnly:
 		return fmt.Errorf("%w: it has no footprint to refresh by", kv.ErrReadOnly)
+	}
+	return nil
+}
+
+func (t *txn) refresh(ctx context.Context, doomed error) error {
+	if err := t.refreshable(ctx, doomed); err != nil {
+		return err
 	}
 	if err := t.validate(); err != nil {
 		t.doomed = err
 		return err
 	}
-	t.snapshot = s.newest
+	t.snapshot = t.store.newest
 	return nil
 }
 

@@ -122,7 +122,7 @@ func (t *txn) accumulateOwn(w *buffer.Write, key, delta []byte) error {
 
 // Accumulated implements kv.Txn.
 func (t *txn) Accumulated(ctx context.Context, key []byte) ([]byte, error) {
-	value, ok, err := t.get(ctx, t.current(), key, kv.AllColumns, false)
+	value, ok, err := t.get(ctx, t.current(), key, kv.AllColumns, unrecorded)
 	if err != nil {
 		return nil, err
 	}

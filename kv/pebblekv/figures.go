@@ -20,6 +20,7 @@ func (s *Store) Figures() []kv.Figure {
 		since("commits", f.Commits, "", "Transactions with writes that were committed."),
 		since("groups", f.Groups, "", "Groups in which they were committed: one batch, one snapshot, and at most one sync of the log each."),
 		since("conflicts", f.Conflicts, "", "Commits refused by validation, those that were run again included."),
+		since("rechecks", f.Rechecks, "", "Commits that had to repeat tests, since only what these had read was changed."),
 		since("refusals", f.Refusals, "", "Commits refused because a bound on an accumulator would not have held."),
 		since("writes", f.Writes, "", "Keys written."),
 		since("bytes", f.Bytes, "bytes", "Bytes of keys and values written."),

@@ -42,6 +42,9 @@ type guard struct {
 func (g *guards) guard(t *txn) {
 	t.mu.Lock()
 	reads := t.reads.Intervals()
+	if t.checks != nil {
+		reads = append(reads, t.checks.Intervals()...)
+	}
 	t.mu.Unlock()
 	if t.ownReads {
 		reads = append(reads, t.ownIntervals()...)

@@ -33,10 +33,9 @@ type iterator struct {
 	bounds  kv.KeyRange // of the whole scan
 	columns kv.ColumnSet
 	reverse bool
-	// recorded: what it passes over goes into the footprint.
-	recorded bool
-	writes   spill.Writes // own writes
-	options  pebble.IterOptions
+	mode    recording    // where what it passes over goes
+	writes  spill.Writes // own writes
+	options pebble.IterOptions
 
 	source engineIterator // nil before the first move and after the last
 	fresh  bool           // the source has not been moved
@@ -59,14 +58,14 @@ type iterator struct {
 	started   bool       // it has been moved, and is in txn.iterators until closed
 	stale     bool       // the transaction has been refreshed since the source was opened
 	retracted bool       // its reads have been taken back
-	serial    kv.Version // of the latest mark at the first move
+	serial    kv.Version // of the latest mark of its footprint at the first move
 	next      *iterator  // in txn.iterators
 	previous  *iterator
 }
 
-func newIterator(ctx context.Context, t *txn, writes spill.Writes, r kv.KeyRange, o kv.ScanOptions, recorded bool) *iterator {
+func newIterator(ctx context.Context, t *txn, writes spill.Writes, r kv.KeyRange, o kv.ScanOptions, mode recording) *iterator {
 	it := &iterator{
-		txn: t, ctx: ctx, columns: o.Columns | kv.Existence, reverse: o.Reverse, writes: writes, recorded: recorded,
+		txn: t, ctx: ctx, columns: o.Columns | kv.Existence, reverse: o.Reverse, writes: writes, mode: mode,
 	}
 	// The caller may use the memory of the bounds again.
 	memory := make([]byte, 0, len(r.Start)+len(r.End))
@@ -121,6 +120,9 @@ func (it *iterator) open() bool {
 		}
 		t.mu.Lock()
 		it.started, it.serial = true, t.reads.Serial()
+		if it.mode == marked {
+			it.serial = t.footprint(marked).Serial()
+		}
 		if it.next = t.iterators; it.next != nil {
 			it.next.previous = it
 		}
@@ -356,7 +358,7 @@ func (it *iterator) Err() error { return it.err }
 func (it *iterator) consumed() (r kv.KeyRange, any bool) {
 	r = it.bounds
 	switch {
-	case !it.started || it.retracted || !it.recorded || it.txn.options.ReadOnly:
+	case !it.started || it.retracted || it.mode == unrecorded || it.txn.options.ReadOnly:
 		return r, false
 	case it.done:
 		return r, true
@@ -379,7 +381,7 @@ func (it *iterator) Close() error {
 	t := it.txn
 	t.mu.Lock()
 	if r, any := it.consumed(); any {
-		t.observeRange(it.serial, r, it.columns)
+		t.observeRange(it.serial, r, it.columns, it.mode)
 	}
 	it.started = false
 	if it.previous != nil {

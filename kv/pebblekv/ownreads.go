@@ -62,7 +62,7 @@ func (t *txn) uncover(writes spill.Writes) {
 	c := writes.Cursor(all, false)
 	for ; c.Valid(); c.Next(all) {
 		if w := c.Write(); w.Columns.Meets(kv.Existence) {
-			t.observe(w.Key, kv.Existence)
+			t.observe(w.Key, kv.Existence, recorded)
 		}
 	}
 	if err := c.Err(); err != nil && t.doomed == nil {

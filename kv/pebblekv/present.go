@@ -112,6 +112,6 @@ func (t *txn) read(key []byte, cols kv.ColumnSet) {
 		return
 	}
 	t.mu.Lock()
-	t.observe(key, cols)
+	t.observe(key, cols, recorded)
 	t.mu.Unlock()
 }

@@ -205,11 +205,7 @@ func (s *Store) sequence(waiting []*txn) *group {
 	if len(g.members) < len(waiting) {
 		for _, t := range waiting {
 			if t.err != nil {
-				if errors.Is(t.err, kv.ErrConflict) {
-					s.counts.conflicts.Add(1)
-				} else {
-					s.counts.refusals.Add(1)
-				}
+				s.countRefusal(t.err)
 				s.refuseCommit(t, t.err)
 			}
 		}
@@ -265,7 +261,10 @@ func (s *Store) validate(t *txn) error {
 	if err := t.reads.CheckLocked(s.recent, t.validatedTo); err != nil {
 		return err
 	}
-	return t.checkOwn(t.validatedTo, true)
+	if err := t.checkOwn(t.validatedTo, true); err != nil || t.checks == nil || s.options.Fault.SkipMarked {
+		return err
+	}
+	return recheck(t.checks.CheckLocked(s.recent, t.validatedTo))
 }
 
 // index puts the writes of t into the index of recent writes, and takes them out of the gaps. It returns how many single
@@ -351,6 +350,18 @@ func (s *Store) unlock(t *txn) {
 	}
 }
 
+// countRefusal counts a commit that was refused.
+func (s *Store) countRefusal(err error) {
+	switch {
+	case errors.Is(err, kv.ErrConflict):
+		s.counts.conflicts.Add(1)
+	case errors.Is(err, kv.ErrRecheck):
+		s.counts.rechecks.Add(1)
+	default:
+		s.counts.refusals.Add(1)
+	}
+}
+
 // refuseCommit answers a transaction that was not committed. It keeps its locks if it may be restarted.
 func (s *Store) refuseCommit(t *txn, err error) {
 	t.err = err
@@ -407,7 +418,8 @@ func (s *Store) answer(g *group) {
 
 // validateEarly validates a large footprint up to the present.
 func (s *Store) validateEarly(t *txn) error {
-	if t.reads.Len() <= s.options.limits.preparedReads && !t.ownReads || s.options.Fault.SkipValidation {
+	few := s.options.limits.preparedReads
+	if t.reads.Len() <= few && !t.ownReads && (t.checks == nil || t.checks.Len() <= few) || s.options.Fault.SkipValidation {
 		return nil
 	}
 	newest := s.states.newestVersion()
@@ -416,8 +428,11 @@ func (s *Store) validateEarly(t *txn) error {
 	if err == nil {
 		err = t.checkOwn(t.validatedTo, false)
 	}
+	if err == nil && t.checks != nil {
+		err = recheck(t.checks.Check(s.recent, t.validatedTo))
+	}
 	if err != nil {
-		s.counts.conflicts.Add(1)
+		s.countRefusal(err)
 		return err
 	}
 	turns.Point(s.turns, "validated early")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"holdfast/kv"
 	"holdfast/kv/internal/simulate"
@@ -22,7 +23,9 @@ type simClient struct {
 	txn        *txn // nil if there is none
 	own        simWrites
 	reads      simFootprint
-	values     []simValue // that Get has returned
+	checks     simFootprint // of marked reads
+	rechecked  int          // how often these have been forgotten
+	values     []simValue   // that Get has returned
 	marks      []simMark
 	needs      []*simNeed
 	scan       kv.Iterator // an open one, nil if there is none
@@ -51,6 +54,8 @@ type simMark struct {
 	mark                kv.Mark
 	own                 simWrites
 	reads, scans, needs int
+
+	checkReads, checkScans, rechecked int
 }
 
 // simContext is a context that the simulation cancels.
@@ -102,6 +107,7 @@ func (c *simClient) attempt() {
 func (c *simClient) clear() {
 	c.txn, c.scan, c.scanned, c.locking, c.arrival = nil, nil, nil, nil, 0
 	c.own, c.reads, c.values, c.marks = simWrites{}, simFootprint{}, c.values[:0], c.marks[:0]
+	c.checks = simFootprint{}
 	c.needs, c.guarded, c.committing, c.registered, c.context = nil, nil, false, false, nil
 	c.forgetLocks()
 }
@@ -143,6 +149,12 @@ func (c *simClient) transaction(options kv.TxnOptions) error {
 	}
 	for {
 		err := c.work()
+		for errors.Is(err, kv.ErrRecheck) && c.Choose(5) != 0 {
+			c.Point("recheck")
+			if err = c.recheck(); err == nil {
+				err = c.work()
+			}
+		}
 		if !kv.Restartable(err) || c.Choose(5) == 0 {
 			c.rollback()
 			return err
@@ -184,7 +196,7 @@ func (c *simClient) work() error {
 // restart begins the transaction anew with its locks.
 func (c *simClient) restart() error {
 	guard := c.Choose(2) == 0
-	c.guarded = append(c.guarded, c.reads)
+	c.guarded = append(c.guarded, c.reads, c.checks)
 	if !guard {
 		c.guarded = nil
 	}
@@ -196,7 +208,7 @@ func (c *simClient) restart() error {
 	}
 	c.count("restart")
 	c.own, c.reads, c.values, c.marks = simWrites{}, simFootprint{}, c.values[:0], c.marks[:0]
-	c.needs = nil
+	c.checks, c.needs = simFootprint{}, nil
 	c.restarted, c.gaveWay = c.txn.ReadVersion(), false
 	if guard && c.store.guards.list[0] != c.txn.guard {
 		c.gaveWay = true // to those before it
@@ -239,6 +251,9 @@ var simQueueActions = []int{1, 1, 1, 1, 1, 5, 5}
 var sumActions = [...]func(*simClient) error{
 	(*simClient).accumulate, (*simClient).accumulated, (*simClient).require, (*simClient).replace,
 }
+
+// simQueueSums are those of accumulators beside them, which come and go as well.
+var simQueueSums = []int{len(simActions), len(simActions), len(simActions), len(simActions) + 1, len(simActions) + 3}
 
 // drawActions makes the list that actions are drawn from, some of them many times and some not at all.
 func (s *simulation) drawActions() {
@@ -337,11 +352,27 @@ func (c *simClient) stored(key int) simRow { return c.model.at(key, c.txn.ReadVe
 
 // get reads a key. own are the writes that the reader sees.
 func (c *simClient) get(r kv.Reader, own *simWrites) error {
-	_, err := c.getKey(r, own, c.key(), c.columns())
+	r, marked := c.marking(r)
+	_, err := c.getKey(r, marked, own, c.key(), c.columns())
 	return err
 }
 
-func (c *simClient) getKey(r kv.Reader, own *simWrites, key int, cols kv.ColumnSet) (simRow, error) {
+// marking is whether a read is to be marked, and the reader for that.
+func (c *simClient) marking(r kv.Reader) (kv.Reader, bool) {
+	if !c.sums || c.Choose(3) != 0 {
+		return r, false
+	}
+	return r.Marked(), true
+}
+
+func (c *simClient) footprint(marked bool) *simFootprint {
+	if marked {
+		return &c.checks
+	}
+	return &c.reads
+}
+
+func (c *simClient) getKey(r kv.Reader, marked bool, own *simWrites, key int, cols kv.ColumnSet) (simRow, error) {
 	value, ok, err := r.Get(context.Background(), simKeys[key], cols)
 	if err != nil {
 		return simRow{}, err
@@ -352,13 +383,14 @@ func (c *simClient) getKey(r kv.Reader, own *simWrites, key int, cols kv.ColumnS
 		c.values = append(c.values, simValue{value, row})
 	}
 	if c.Tracing() {
-		c.Tracef("get %d: %v", key, row)
+		c.Tracef("get %d (marked %v): %v", key, marked, row)
 	}
 	if want := own.over(key, c.stored(key)); row != want {
 		c.fail("read %v in key %d, which is %v at version %d", row, key, want, c.txn.ReadVersion())
 	}
 	if rest := (cols | kv.Existence) &^ own[key].columns; rest != 0 {
-		c.reads.reads = append(c.reads.reads, simRead{key, rest, row})
+		reads := &c.footprint(marked).reads
+		*reads = append(*reads, simRead{key, rest, row})
 	}
 	return row, nil
 }
@@ -375,13 +407,15 @@ func (c *simClient) open(r kv.Reader, own *simWrites) (kv.Iterator, *simScan) {
 	} else {
 		s.to = len(simKeys)
 	}
+	r, s.marked = c.marking(r)
 	return r.Scan(context.Background(), bounds, kv.ScanOptions{Reverse: s.reverse, Columns: s.columns}), s
 }
 
 // next moves a scan, and reports whether it is at a pair.
 func (c *simClient) next(it kv.Iterator, s *simScan) (bool, error) {
 	if len(s.got) == 0 {
-		c.reads.scans = append(c.reads.scans, s)
+		scans := &c.footprint(s.marked).scans
+		*scans = append(*scans, s)
 	}
 	key, want, any := s.next(c.stored)
 	if !it.Next() {
@@ -463,7 +497,10 @@ func (c *simClient) observe() error {
 // mark makes a savepoint.
 func (c *simClient) mark() {
 	c.Tracef("savepoint %d", len(c.marks))
-	c.marks = append(c.marks, simMark{c.txn.Savepoint(), c.own, len(c.reads.reads), len(c.reads.scans), len(c.needs)})
+	c.marks = append(c.marks, simMark{
+		c.txn.Savepoint(), c.own, len(c.reads.reads), len(c.reads.scans), len(c.needs),
+		len(c.checks.reads), len(c.checks.scans), c.rechecked,
+	})
 }
 
 // goBack goes back to a savepoint, if there is one.
@@ -489,8 +526,13 @@ func (c *simClient) retract(n int) {
 	c.txn.Retract(m.mark)
 	c.own, c.needs, c.marks = m.own, c.needs[:m.needs], c.marks[:n+1]
 	c.reads.reads = c.reads.reads[:m.reads]
-	retracted := c.reads.scans[m.scans:]
+	retracted := slices.Clone(c.reads.scans[m.scans:])
 	c.reads.scans = c.reads.scans[:m.scans]
+	if m.rechecked != c.rechecked { // what was marked before is forgotten
+		m.checkReads, m.checkScans = 0, 0
+	}
+	retracted = append(retracted, c.checks.scans[m.checkScans:]...)
+	c.checks.reads, c.checks.scans = c.checks.reads[:m.checkReads], c.checks.scans[:m.checkScans]
 	for _, s := range retracted {
 		if s == c.scanned {
 			if c.scan.Next() {
@@ -514,20 +556,59 @@ func (c *simClient) refresh() error {
 	if after := c.txn.ReadVersion(); after < before {
 		c.fail("refreshed from %d to %d", before, after)
 	}
-	if err := c.reads.check(&c.model, c.txn.ReadVersion()); err != nil {
+	if err := c.check(c.txn.ReadVersion()); err != nil {
 		c.fail("refreshed, but %v", err)
+	}
+	return nil
+}
+
+// check compares all reads with the state of a version.
+func (c *simClient) check(v kv.Version) error {
+	return errors.Join(c.reads.check(&c.model, v), c.checks.check(&c.model, v))
+}
+
+// recheck moves the snapshot without the marked reads.
+func (c *simClient) recheck() error {
+	before := c.txn.ReadVersion()
+	err := c.txn.Recheck(context.Background())
+	c.Tracef("recheck from %d to %d: %v", before, c.txn.ReadVersion(), err)
+	if err != nil {
+		return c.conflict(err)
+	}
+	c.count("recheck")
+	if after := c.txn.ReadVersion(); after < before {
+		c.fail("rechecked from %d to %d", before, after)
+	}
+	c.checks = simFootprint{}
+	c.rechecked++
+	if err := c.check(c.txn.ReadVersion()); err != nil {
+		c.fail("rechecked, but %v", err)
+	}
+	if c.scan != nil && c.scanned.marked && len(c.scanned.got) > 0 {
+		if c.scan.Next() {
+			c.fail("a marked scan goes on after a recheck")
+		}
+		c.scan.Close()
+		c.scan, c.scanned = nil, nil
 	}
 	return nil
 }
 
 // conflict passes on an error after having looked for the reason of a conflict.
 func (c *simClient) conflict(err error) error {
-	if !errors.Is(err, kv.ErrConflict) {
+	switch {
+	case errors.Is(err, kv.ErrRecheck):
+		c.count("marked conflict")
+		if !c.coarse && !c.checks.changed(&c.model, c.txn.ReadVersion()) {
+			c.fail("a conflict of marked reads without reason: %v", err)
+		}
+	case !errors.Is(err, kv.ErrConflict):
 		return err
-	}
-	c.count("conflict")
-	if !c.coarse && !c.reads.changed(&c.model, c.txn.ReadVersion()) {
-		c.fail("a conflict without reason: %v", err)
+	default:
+		c.count("conflict")
+		if !c.coarse && !c.reads.changed(&c.model, c.txn.ReadVersion()) {
+			c.fail("a conflict without reason: %v", err)
+		}
 	}
 	for i := range c.guarded {
 		if !c.gaveWay && c.guarded[i].changed(&c.model, c.restarted) {
@@ -582,7 +663,7 @@ func (c *simClient) lockedWrite() error {
 	}
 	c.Point("has lock")
 	column := c.Choose(simColumns)
-	row, err := c.getKey(c.txn, &c.own, key, kv.Column(column+1))
+	row, err := c.getKey(c.txn, false, &c.own, key, kv.Column(column+1)) // no write rests on marked reads
 	switch {
 	case err != nil:
 		return err
@@ -606,7 +687,8 @@ func (c *simClient) commit() error {
 	c.committing = false
 	c.Tracef("commit: %d, %v", version, err)
 	switch {
-	case errors.Is(err, kv.ErrConflict):
+	case errors.Is(err, kv.ErrConflict), errors.Is(err, kv.ErrRecheck):
+		c.scan, c.scanned = nil, nil // the commit has closed it
 		if nothing || c.registered {
 			c.fail("a transaction without writes, or a committed one, has a conflict")
 		}
@@ -628,7 +710,7 @@ func (c *simClient) commit() error {
 		c.fail("committed as %d, but sequenced as %d (%v)", version, c.version, c.registered)
 	}
 	if nothing {
-		if err := c.reads.check(&c.model, version); err != nil {
+		if err := c.check(version); err != nil {
 			c.fail("committed as %d, but %v", version, err)
 		}
 	}
@@ -646,7 +728,7 @@ func (c *simClient) register() {
 	if c.version != c.model.version+1 {
 		c.fail("client %d is sequenced as %d after %d", c.number, c.version, c.model.version)
 	}
-	if err := c.reads.check(&c.model, c.model.version); err != nil {
+	if err := c.check(c.model.version); err != nil {
 		c.fail("client %d is sequenced as %d, but %v", c.number, c.version, err)
 	}
 	if err := c.model.add(&c.own); err != nil {

@@ -181,6 +181,13 @@ func (c *simClient) checkDeadlock(e *kv.DeadlockError) {
 		if simConflicts(holder.locks[key].most, w.Mode) {
 			continue
 		}
+		if first := &e.Waits[0]; holder == c && string(first.Key) == string(w.Key) {
+			// It waits for the very request that is refused, which has gone before it.
+			if !simConflict(first.Mode, w.Mode) || c.locks[key].most == notHeld {
+				c.fail("%d does not wait for the request of %d: %v", w.Waiter, w.Holder, e)
+			}
+			continue
+		}
 		if len(holder.locking) > 1 || len(waiter.locking) > 1 {
 			continue // at which key they are is not known
 		}
@@ -216,5 +223,5 @@ func (c *simClient) released() bool {
 		return false
 	}
 	t := c.txn
-	return c.own.empty() || t.err != nil && !errors.Is(t.err, kv.ErrConflict) || t.version != 0 && c.store.states.newest.version >= t.version
+	return c.own.empty() || t.err != nil && !kv.Restartable(t.err) || t.version != 0 && c.store.states.newest.version >= t.version
 }

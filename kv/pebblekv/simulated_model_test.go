@@ -148,6 +148,7 @@ type simScan struct {
 	own      simWrites // that it sees
 	got      []simRead
 	ended    bool
+	marked   bool
 }
 
 // next is what comes after the last one got, in the state that row tells; false at the end.

@@ -117,7 +117,7 @@ func (c *simClient) refused(err error, nothing bool) error {
 	if !errors.As(err, &unmet) || !errors.Is(err, errSimBound) || nothing || c.registered {
 		c.fail("a transaction without writes, or a committed one, is refused, or the error is wrong: %v", err)
 	}
-	if err := c.reads.check(&c.model, unmet.Version); err != nil {
+	if err := c.check(unmet.Version); err != nil {
 		c.fail("a requirement is tested at version %d, but %v", unmet.Version, err)
 	}
 	for _, n := range c.needs {

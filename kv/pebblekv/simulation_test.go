@@ -54,7 +54,7 @@ type simulation struct {
 	options Options
 	keys    int // of simKeys, that single keys are drawn from
 	coarse  bool
-	sums    bool  // there are accumulators
+	sums    bool  // there are accumulators and marked reads
 	actions []int // of simActions and then sumActions, each as often as it is wanted
 	counts  map[string]int
 
@@ -153,7 +153,7 @@ func simulateSeed(seed uint64, faults fault.Set, disk simFaults, trace func(stri
 	if s.coarse = s.Choose(3) == 0; s.coarse {
 		s.options.RecentKeys, s.options.FootprintReads = 1<<s.Choose(4), 1+s.Choose(8)
 	}
-	// Only some seeds have accumulators, so that schedules of others are what they were before there were any.
+	// Only some seeds have accumulators and marked reads, so that schedules of the others are what they were before there were such.
 	if s.sums = seed%4 == 1; s.sums {
 		s.options.Merge = simMerge
 		s.options.limits.accumulatorBytes = 1 << s.Choose(12)
@@ -161,6 +161,9 @@ func simulateSeed(seed uint64, faults fault.Set, disk simFaults, trace func(stri
 	s.drawActions()
 	if seed%4 == 3 { // not drawn either
 		s.actions = simQueueActions
+	}
+	if seed%16 == 13 {
+		s.actions = slices.Concat(simQueueActions, simQueueSums)
 	}
 	s.troubles = s.Choose(4)
 	s.nextTrouble = s.Choose(200)
@@ -400,7 +403,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, what := range []string{
 		"canceled", "close", "commit", "conflict", "crash", "deadlock", "failure", "gap found", "group of several", "lock not available", "lock skipped",
-				"lock wait", "refresh", "refused", "restart", "several unsynced", "stale", "unavailable",
+		"lock wait", "marked conflict", "recheck", "refresh", "refused", "restart", "several unsynced", "stale", "unavailable",
 	} {
 		if counts[what] == 0 {
 			t.Errorf("there was no %s", what)
@@ -412,6 +415,7 @@ func TestSimulation(t *testing.T) {
 func TestSimulationFound(t *testing.T) {
 	for _, seed := range []uint64{
 		13572189320443174356, // a guard without the reads of own writes
+		2498403181222498648,  // a deadlock with a waiting request that has gone before another
 	} {
 		if err := simulateSeed(seed, fault.Set{}, soundDisk, nil, map[string]int{}); err != nil {
 			t.Error(explain(seed, err))
@@ -480,6 +484,7 @@ func TestSimulationNotices(t *testing.T) {
 		{"gaps in older states", fault.Set{GapsForAll: true}, soundDisk},
 		{"gaps that are written to later", fault.Set{KeepGaps: true}, soundDisk},
 		{"overlook writes of accumulators", fault.Set{OverlookSets: true}, soundDisk},
+		{"skip marked reads", fault.Set{SkipMarked: true}, soundDisk},
 		{"skip requirements", fault.Set{SkipRequirements: true}, soundDisk},
 		{"the disk forgets", fault.Set{}, forgets},
 		{"the disk says too early that it has synced", fault.Set{}, early},

@@ -11,11 +11,11 @@ import (
 
 // counters count since the store was opened.
 type counters struct {
-	commits, groups, conflicts, refusals, writes, bytes atomic.Uint64
-	refreshes, refreshConflicts                         atomic.Uint64
-	spills, ingests                                     atomic.Uint64
-	stalls, backgroundErrors                            atomic.Uint64
-	gaps                                                atomic.Uint64
+	commits, groups, conflicts, rechecks, refusals, writes, bytes atomic.Uint64
+	refreshes, refreshConflicts                                   atomic.Uint64
+	spills, ingests                                               atomic.Uint64
+	gaps                                                          atomic.Uint64
+	stalls, backgroundErrors                                      atomic.Uint64
 }
 
 // Stats are figures of a store at one moment. Counts without "at present" are since it was opened.
@@ -23,6 +23,7 @@ type Stats struct {
 	Commits   uint64 // transactions with writes that were committed
 	Groups    uint64 // in which they were committed: one batch and one snapshot each
 	Conflicts uint64 // commits refused by validation
+	Rechecks  uint64 // commits refused because only marked reads had changed
 	Refusals  uint64 // commits refused by their requirements
 	Writes    uint64 // keys written
 	Bytes     uint64 // of keys and values written
@@ -60,7 +61,7 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	c := &s.counts
 	out := Stats{
-		Commits: c.commits.Load(), Groups: c.groups.Load(), Conflicts: c.conflicts.Load(), Refusals: c.refusals.Load(),
+		Commits: c.commits.Load(), Groups: c.groups.Load(), Conflicts: c.conflicts.Load(), Rechecks: c.rechecks.Load(), Refusals: c.refusals.Load(),
 		Writes: c.writes.Load(), Bytes: c.bytes.Load(),
 		Refreshes: c.refreshes.Load(), RefreshConflicts: c.refreshConflicts.Load(),
 		Stalls: c.stalls.Load(), BackgroundErrors: c.backgroundErrors.Load(),

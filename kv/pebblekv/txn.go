@@ -46,9 +46,10 @@ type txn struct {
 
 	mu        sync.Mutex
 	reads     conflict.Footprint
-	ownReads  bool         // the existence of what is written has been read: see ownreads.go
-	keepOwn   bool         // the footprint must keep such reads
-	marked    spill.Writes // those before the latest mark
+	checks    *conflict.Footprint // of marked reads; nil if there are none
+	ownReads  bool                // the existence of what is written has been read: see ownreads.go
+	keepOwn   bool                // the footprint must keep such reads
+	marked    spill.Writes        // those before the latest mark
 	values    arena.Arena
 	iterators *iterator // the first open one that has been moved
 	abandoned bool      // the store is closed, and the memory of its iterators is lost
@@ -67,11 +68,13 @@ type txn struct {
 
 // mark is a kv.Mark.
 type mark struct {
-	writes buffer.State
-	runs   []*spill.Run
-	deltas buffer.State
-	needs  int // length of the list
-	reads  conflict.Mark
+	writes  buffer.State
+	runs    []*spill.Run
+	deltas  buffer.State
+	needs   int // length of the list
+	reads   conflict.Mark
+	checks  *conflict.Footprint // that checked is a mark of
+	checked conflict.Mark
 }
 
 // usable tells why the transaction cannot go on, nil if it can.
@@ -105,42 +108,62 @@ func (t *txn) ReadVersion() kv.Version { return t.snap.version }
 
 // Get implements kv.Reader.
 func (t *txn) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
-	return t.get(ctx, t.current(), key, cols, true)
+	return t.get(ctx, t.current(), key, cols, recorded)
 }
 
 // Scan implements kv.Reader.
 func (t *txn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
-	return newIterator(ctx, t, t.frozen(), r, o, true)
+	return newIterator(ctx, t, t.frozen(), r, o, recorded)
 }
 
 // View implements kv.Txn.
-func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.frozen(), recorded: true} }
+func (t *txn) View() kv.Reader { return &view{txn: t, writes: t.frozen(), mode: recorded} }
 
 // Unrecorded implements kv.Reader.
-func (v *view) Unrecorded() kv.Reader { return &view{txn: v.txn, writes: v.writes} }
+func (t *txn) Unrecorded() kv.Reader { return &view{txn: t, writes: t.frozen(), mode: unrecorded} }
 
-// Unrecorded implements kv.Reader.
-func (t *txn) Unrecorded() kv.Reader { return &view{txn: t, writes: t.frozen()} }
+// Marked implements kv.Reader.
+func (t *txn) Marked() kv.Reader { return &view{txn: t, writes: t.frozen(), mode: marked} }
+
+// recording is where reads go.
+type recording uint8
+
+const (
+	unrecorded recording = iota // nowhere
+	recorded                    // txn.reads
+	marked                      // txn.checks
+)
 
 // view is a kv.Reader over the writes its transaction had made when it was taken.
 type view struct {
-	txn      *txn
-	writes   spill.Writes
-	recorded bool // its reads go into the footprint
+	txn    *txn
+	writes spill.Writes
+	mode   recording
 }
 
 // Get implements kv.Reader.
 func (v *view) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
-	return v.txn.get(ctx, v.writes, key, cols, v.recorded)
+	return v.txn.get(ctx, v.writes, key, cols, v.mode)
 }
 
 // Scan implements kv.Reader.
 func (v *view) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv.Iterator {
-	return newIterator(ctx, v.txn, v.writes, r, o, v.recorded)
+	return newIterator(ctx, v.txn, v.writes, r, o, v.mode)
+}
+
+// Unrecorded implements kv.Reader.
+func (v *view) Unrecorded() kv.Reader { return &view{txn: v.txn, writes: v.writes, mode: unrecorded} }
+
+// Marked implements kv.Reader.
+func (v *view) Marked() kv.Reader {
+	if v.mode == unrecorded {
+		return v
+	}
+	return &view{txn: v.txn, writes: v.writes, mode: marked}
 }
 
 // get reads key under writes.
-func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.ColumnSet, recorded bool) ([]byte, bool, error) {
+func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.ColumnSet, mode recording) ([]byte, bool, error) {
 	if err := t.enter(ctx); err != nil {
 		return nil, false, err
 	}
@@ -151,9 +174,9 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 			return nil, false, err
 		}
 		if ok {
-			if rest := (cols | kv.Existence) &^ w.Columns; rest != 0 && recorded && !t.options.ReadOnly {
+			if rest := (cols | kv.Existence) &^ w.Columns; rest != 0 && mode != unrecorded && !t.options.ReadOnly {
 				t.mu.Lock()
-				t.observe(key, rest)
+				t.observe(key, rest, mode)
 				t.mu.Unlock()
 			}
 			return w.Value, !w.Deleted, nil
@@ -179,8 +202,8 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 	if err == nil {
 		value = t.values.Copy(stored)
 	}
-	if recorded && !t.options.ReadOnly && (err == nil || !t.store.options.Fault.IgnoreExistenceReads) {
-		t.observe(key, cols|kv.Existence)
+	if mode != unrecorded && !t.options.ReadOnly && (err == nil || !t.store.options.Fault.IgnoreExistenceReads) {
+		t.observe(key, cols|kv.Existence, mode)
 	}
 	t.mu.Unlock()
 	if err != nil {
@@ -190,21 +213,32 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 }
 
 // observe records a read. mu is held.
-func (t *txn) observe(key []byte, cols kv.ColumnSet) {
+func (t *txn) observe(key []byte, cols kv.ColumnSet, mode recording) {
 	if t.store.options.Fault.IgnoreExistenceReads {
 		if cols &^= kv.Existence; cols == 0 {
 			return
 		}
 	}
-	t.reads.Point(key, cols)
+	t.footprint(mode).Point(key, cols)
 }
 
-// observeRange records a read that is part of a scan begun when serial numbered the latest mark. mu is held.
-func (t *txn) observeRange(serial kv.Version, r kv.KeyRange, cols kv.ColumnSet) {
+// footprint is where reads go that are recorded. mu is held.
+func (t *txn) footprint(mode recording) *conflict.Footprint {
+	if mode == recorded {
+		return &t.reads
+	}
+	if t.checks == nil {
+		t.checks = &conflict.Footprint{Limit: t.reads.Limit}
+	}
+	return t.checks
+}
+
+// observeRange records a read that is part of a scan begun when serial numbered the latest mark of its footprint. mu is held.
+func (t *txn) observeRange(serial kv.Version, r kv.KeyRange, cols kv.ColumnSet, mode recording) {
 	if t.store.options.Fault.IgnoreRangeReads {
 		return
 	}
-	t.reads.Scanned(serial, r.Start, r.End, cols)
+	t.footprint(mode).Scanned(serial, r.Start, r.End, cols)
 }
 
 // Observe implements kv.Txn.
@@ -214,7 +248,7 @@ func (t *txn) Observe(key []byte, cols kv.ColumnSet) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.observe(key, cols|kv.Existence)
+	t.observe(key, cols|kv.Existence, recorded)
 }
 
 // ObserveRange implements kv.Txn.
@@ -224,7 +258,7 @@ func (t *txn) ObserveRange(r kv.KeyRange, cols kv.ColumnSet) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.observeRange(t.reads.Serial(), r, cols|kv.Existence)
+	t.observeRange(t.reads.Serial(), r, cols|kv.Existence, recorded)
 }
 
 // Set implements kv.Txn.
@@ -320,6 +354,27 @@ func (t *txn) Refresh(ctx context.Context) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
+	return t.refresh(ctx, false)
+}
+
+// Recheck implements kv.Txn.
+func (t *txn) Recheck(ctx context.Context) error {
+	doomed := t.doomed
+	if errors.Is(doomed, kv.ErrRecheck) {
+		t.doomed = nil
+	}
+	err := t.usable()
+	if err == nil {
+		err = t.refresh(ctx, true)
+	}
+	if err != nil && t.doomed == nil {
+		t.doomed = doomed // the snapshot has not been moved
+	}
+	return err
+}
+
+// refresh moves the snapshot, and forgets the marked reads if it is to.
+func (t *txn) refresh(ctx context.Context, forget bool) error {
 	if t.options.ReadOnly {
 		return fmt.Errorf("%w: it has no footprint to refresh by", kv.ErrReadOnly)
 	}
@@ -335,10 +390,10 @@ func (t *txn) Refresh(ctx context.Context) error {
 	turns.Point(s.turns, "refreshing")
 	// The index may know later commits than newest has. Reads that they changed would not be valid at commit
 	// either, so that failing now is only earlier.
-	if err := t.validate(); err != nil {
+	if err := t.validate(forget); err != nil {
 		s.states.drop(newest, t)
 		s.counts.refreshConflicts.Add(1)
-		t.doomed = err
+		t.doom(err)
 		return err
 	}
 	old := t.snap
@@ -346,15 +401,28 @@ func (t *txn) Refresh(ctx context.Context) error {
 	s.states.drop(old, t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if forget {
+		t.checks, t.bulk, t.err = nil, nil, nil
+	}
 	for it := t.iterators; it != nil; it = it.next {
 		it.stale = true
+		it.retracted = it.retracted || forget && it.mode == marked
 	}
 	return nil
 }
 
 // Outdated implements kv.Txn.
 func (t *txn) Outdated() bool {
-	return t.usable() == nil && !t.options.ReadOnly && t.validate() != nil
+	return t.usable() == nil && !t.options.ReadOnly && t.validate(false) != nil
+}
+
+// doom leaves only what may follow an error of validation. A state to which the transaction is moved next has what it has met.
+func (t *txn) doom(err error) {
+	t.doomed = err
+	var met *kv.RecheckError
+	if errors.As(err, &met) {
+		t.staleAt = max(t.staleAt, met.Conflict.Version)
+	}
 }
 
 // newest returns the newest state with a reference for t, which is not older than a write that t has met.
@@ -380,8 +448,8 @@ func (s *Store) awaitSequenced() {
 }
 
 // validate compares the footprint, and what open iterators have passed over, with the commits since the
-// snapshot.
-func (t *txn) validate() error {
+// snapshot. What is marked is left out if it is to be forgotten.
+func (t *txn) validate(forget bool) error {
 	if t.store.options.Fault.SkipValidation {
 		return nil
 	}
@@ -393,16 +461,38 @@ func (t *txn) validate() error {
 	if err := t.checkOwn(t.snap.version, false); err != nil {
 		return err
 	}
+	if err := t.checkOpen(recorded); err != nil || forget {
+		return err
+	}
+	if t.checks != nil {
+		if err := t.checks.Check(t.store.recent, t.snap.version); err != nil {
+			return recheck(err)
+		}
+	}
+	return recheck(t.checkOpen(marked))
+}
+
+// checkOpen validates what open iterators have passed over. mu is held.
+func (t *txn) checkOpen(mode recording) error {
 	if t.iterators == nil || t.store.options.Fault.IgnoreRangeReads {
 		return nil
 	}
 	var open []conflict.Interval
 	for it := t.iterators; it != nil; it = it.next {
-		if r, any := it.consumed(); any {
+		if r, any := it.consumed(); any && it.mode == mode {
 			open = append(open, conflict.Interval{Start: r.Start, End: r.End, Columns: it.columns})
 		}
 	}
 	return t.store.recent.Check(open, t.snap.version)
+}
+
+// recheck makes an error of marked reads.
+func recheck(err error) error {
+	var met *kv.ConflictError
+	if errors.As(err, &met) {
+		return &kv.RecheckError{Conflict: met}
+	}
+	return err
 }
 
 // WaitDurable implements kv.Txn.
@@ -432,9 +522,13 @@ func (t *txn) Savepoint() kv.Mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.marked = t.frozen()
-	return &mark{
+	m := &mark{
 		writes: t.writes.Save(), runs: t.spilled.runs, deltas: t.deltas.Save(), needs: len(t.needs), reads: t.reads.Mark(),
 	}
+	if t.checks != nil {
+		m.checks, m.checked = t.checks, t.checks.Mark()
+	}
+	return m
 }
 
 // RollbackTo implements kv.Txn.
@@ -459,8 +553,18 @@ func (t *txn) Retract(m kv.Mark) {
 		t.uncover(undone)
 		t.mu.Lock()
 	}
+	// If the marked reads of the mark are not the present ones, all of these have been made since.
+	if t.checks != nil && t.checks == to.checks {
+		t.checks.Retract(to.checked)
+	} else {
+		t.checks = nil
+	}
 	for it := t.iterators; it != nil; it = it.next {
-		if !to.reads.After(it.serial) {
+		since := !to.reads.After(it.serial)
+		if it.mode == marked {
+			since = t.checks == nil || !to.checked.After(it.serial)
+		}
+		if since {
 			it.retracted, it.stale = true, true
 		}
 	}
@@ -506,7 +610,7 @@ func (t *txn) Commit(ctx context.Context) (kv.Version, error) {
 	t.tables.remove(s)
 	t.tables = nil
 	if kv.Restartable(err) {
-		t.doomed = err
+		t.doom(err)
 		t.leave()
 		return 0, err
 	}
@@ -549,7 +653,7 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 	t.writes, t.deltas, t.needs, t.bulk, t.err = buffer.Buffer{}, buffer.Buffer{}, nil, nil, nil
 	t.spilled.close(s)
 	t.ownReads, t.keepOwn, t.marked = false, false, spill.Writes{}
-	t.reads = conflict.Footprint{Limit: t.reads.Limit}
+	t.reads, t.checks = conflict.Footprint{Limit: t.reads.Limit}, nil
 	t.values = arena.Arena{}
 	return nil
 }
@@ -578,7 +682,7 @@ func (t *txn) end() {
 	// Who keeps the transaction shall not keep its memory.
 	t.marked = spill.Writes{}
 	t.writes, t.reads, t.values, t.bulk = buffer.Buffer{}, conflict.Footprint{}, arena.Arena{}, nil
-	t.deltas, t.needs = buffer.Buffer{}, nil
+	t.checks, t.deltas, t.needs = nil, buffer.Buffer{}, nil
 }
 
 // closeIterators closes iterators the client has left open, and records what they have passed over.

@@ -11,6 +11,7 @@ type Set struct {
 	SkipValidation       bool // every commit succeeds
 	SkipGroupValidation  bool // commits of one group are not validated against each other
 	OverlookSets         bool // values of accumulators are kept although they were written in another way than by deltas
+	SkipMarked           bool // commits are not validated against their marked reads
 	SkipRequirements     bool // no requirement is tested
 
 	GapsUnchecked bool // ranges are remembered as empty whatever has been written to them since the scan

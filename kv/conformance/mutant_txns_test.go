@@ -7,7 +7,7 @@ import (
 	"holdfast/kv"
 )
 
-// Transactions whose accumulators are wrong in some way, for the mutants.
+// Transactions that do something wrong in a way of their own, for the mutants: first with accumulators.
 
 // readsAndWrites accumulates as if there were no accumulators.
 type readsAndWrites struct{ kv.Txn }
@@ -96,3 +96,24 @@ func (t *testsEarly) Commit(ctx context.Context) (kv.Version, error) {
 type testsNothing struct{ kv.Txn }
 
 func (t *testsNothing) Require([]byte, kv.Requirement) {}
+
+// The same for marked reads.
+
+// marksNothing leaves no footprint where it should leave marked reads.
+type marksNothing struct{ kv.Txn }
+
+func (t *marksNothing) Marked() kv.Reader { return t.Unrecorded() }
+
+// marksNoReads leaves a footprint without marks.
+type marksNoReads struct{ kv.Txn }
+
+func (t *marksNoReads) Marked() kv.Reader { return t.View() }
+
+type rechecksNothing struct{ kv.Txn }
+
+func (t *rechecksNothing) Recheck(context.Context) error { return nil }
+
+// rechecksAnew forgets everything, not only marked reads.
+type rechecksAnew struct{ kv.Txn }
+
+func (t *rechecksAnew) Recheck(ctx context.Context) error { return t.Restart(ctx, false) }
