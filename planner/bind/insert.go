@@ -281,7 +281,7 @@ func (in *insertion) valuesRows(rows [][]ast.Expr) {
 				row[k] = b.columnDefault(in.w, c)
 			}
 		}
-		t := typeOf(c.column.Type, c.column.Mod)
+		t := typeOf(c.valueType())
 		if c.subs != nil {
 			t = noMod(v.Rows[0][k].Type())
 		}
@@ -315,7 +315,8 @@ func (in *insertion) query() {
 	for i := range r.cols {
 		c := in.cols[i]
 		in.mayWrite(c)
-		r.retype(b, i, c.column.Type.Underlying(), "INSERT")
+		t, _ := c.valueType()
+		r.retype(b, i, t.Underlying(), "INSERT")
 		e := in.value(b.col(r.cols[i].id, -1), c, r.cols[i].pos)
 		if in.counts(c) {
 			in.given[c] = e
@@ -401,16 +402,19 @@ func (b *binder) generate(s *scope, p *algebra.Project, t *catalog.Table, set []
 
 // newChecks are the conditions of WITH CHECK OPTION over new rows.
 func (w *writeTarget) newChecks(b *binder, s *scope) []algebra.ViewCheck {
-	if w.relinked != nil {
-		return w.relinkedChecks(b, s)
-	}
-	if len(w.checks) == 0 {
-		return nil
+	out := w.shown
+	if w.relinked {
+		return append(out, w.relinkedChecks(b, s)...)
 	}
 	r := w.renew()
-	out := make([]algebra.ViewCheck, len(w.checks))
-	for i, c := range w.checks {
-		out[i] = algebra.ViewCheck{View: c.View, Cond: r.RewriteScalar(c.Cond)}
+	if w.joins {
+		always, _ := w.flat.keys().links()
+		for _, c := range always {
+			out = append(out, algebra.ViewCheck{View: w.view, Cond: r.RewriteScalar(c)})
+		}
+	}
+	for _, c := range w.checks {
+		out = append(out, algebra.ViewCheck{View: c.View, Cond: r.RewriteScalar(c.Cond)})
 	}
 	return out
 }

@@ -31,21 +31,38 @@ func (s *scope) update(q *ast.Update) *result {
 	items, cols := s.returning(q.Returning)
 	s.visible = visible
 
+	var verify *algebra.ViewVerify
+	if w.join {
+		if verify = w.verifyUpdate(); verify != nil {
+			w.identify(b, s, verify)
+		}
+	}
 	p := b.pass(rel)
 	set := s.setClauses(w, q.Set, p)
 	out := &algebra.Update{Checks: w.newChecks(b, s), Returning: items, View: w.view}
 	if !w.join {
 		out.View = nil
 	}
+	out.Verify = verify
 	for _, base := range w.bases {
 		assigned := set[base]
 		if len(assigned) == 0 {
 			continue
 		}
 		t := &algebra.UpdateTarget{Table: base.table, Key: base.key, Old: base.old}
+		if w.join {
+			w.optional(b, s, base, t, set, p)
+		}
 		t.Set = b.assignments(s, base, set, p)
-		if len(items) > 0 || len(out.Checks) > 0 {
+		if len(items) > 0 || len(out.Checks) > 0 || out.Verify != nil {
 			t.New = base.new
+		}
+		if verify != nil {
+			for i := range verify.Roles {
+				if r := &verify.Roles[i]; w.bases[r.Base] == base && t.Optional {
+					r.Target = len(out.Targets)
+				}
+			}
 		}
 		out.Targets = append(out.Targets, t)
 	}
@@ -97,7 +114,8 @@ func (w *writeTarget) announce(b *binder, s *scope, list []*ast.SetClause) {
 	}
 	if w.view != nil {
 		w.flat.graph = nil // whole rows have more columns
-		w.relink(b, touched)
+		w.touched = touched
+		w.relink(b)
 	}
 }
 
@@ -113,6 +131,9 @@ func (s *scope) delete(q *ast.Delete) *result {
 	out := &algebra.Delete{Source: rel, Returning: items}
 	if w.join {
 		out.View = w.view
+		if out.Verify = w.verifyDelete(); out.Verify != nil {
+			w.identify(s.b, s, out.Verify)
+		}
 	}
 	for _, base := range w.deleted() {
 		out.Targets = append(out.Targets, &algebra.DeleteTarget{Table: base.table, Key: base.key, Old: base.old})
@@ -125,12 +146,9 @@ func (w *writeTarget) deleted() []*baseTable {
 	if !w.join {
 		return w.bases
 	}
-	g := w.flat.keys()
 	var out []*baseTable
-	for i, base := range w.bases {
-		if g.preserved[i] { // tables that are one to one go together
-			out = append(out, base)
-		}
+	for _, i := range w.deletes {
+		out = append(out, w.bases[i])
 	}
 	return out
 }
@@ -223,10 +241,13 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 	if n.Indirection {
 		b.unsupported(n.Pos(), "assignment to part of column %s", quoted(n.Name))
 	}
-	isDefault := value == nil
 	if c.base == nil {
 		b.refuseColumn(w, c, opUpdate)
 	}
+	if value == nil && c.inverse != nil && c.own.Default != "" {
+		value = b.storedExpr(c.own.Default, nil, inDefault, c.own)
+	}
+	isDefault := value == nil
 	if v.subs != nil {
 		s.setElement(w, out, c, v)
 		return
@@ -267,10 +288,14 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 	if detail != "" {
 		b.bail(-1, errs.New(errs.GeneratedAlways, "column %s can only be updated to DEFAULT", quoted(c.name)).WithDetail(detail, quoted(c.name)))
 	}
+	if c.inverse != nil {
+		value = w.invertGiven(b, s, c, value, p)
+		given = value
+	}
 	put(c.base, c.column, value)
 	for _, a := range c.also {
 		other := *c
-		other.base, other.column = a.base, a.column
+		other.base, other.column, other.inverse = a.base, a.column, nil
 		put(a.base, a.column, b.assignValue(given, &other, v.pos))
 	}
 }

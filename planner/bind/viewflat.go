@@ -18,14 +18,16 @@ type flatView struct {
 	cols   []*flatColumn
 	bases  []*flatBase
 	levels []viewLevel // the view's own condition, then those of the views under it
-	conds  []scalar    // conditions of inner joins
-	outer  []equation  // what the conditions of outer joins equate, usable in one direction
+	conds  []scalar    // conditions of inner joins that hold of every row
+	outer  []*outerJoin
 	// reason says why the view cannot be written at all, and cause which view is to blame: the view itself, or
 	// one under it.
 	reason string
 	cause  *catalog.Table
-	outers bool // outer joins are there
 	graph  *keyGraph
+	items  []flatItem
+	// deleteFrom are the tables that DELETE removes rows of because a view says so; nil: the rules decide.
+	deleteFrom []*flatBase
 }
 
 // flatColumn is a column of a flattened view. If it cannot be written, reason says why, and view and name
@@ -42,6 +44,20 @@ type flatColumn struct {
 type flatBase struct {
 	src      *source
 	nullable bool // on the side of an outer join that may be missing
+}
+
+// flatItem is a table or view in the FROM of the view itself.
+type flatItem struct {
+	name  string
+	bases []*flatBase
+	inner *flatView // of a view
+}
+
+// outerJoin is a join with a side that may be missing.
+type outerJoin struct {
+	on      []scalar    // the condition, with those of inner joins within the missing side
+	missing []*flatBase // the tables of the side that may be missing; both for a full join
+	full    bool
 }
 
 // viewLevel is one view of the nest with its WHERE condition, nil if it has none.
@@ -120,7 +136,37 @@ func (b *binder) flattenInto(f *flatView, view *catalog.Table) {
 			}
 			f.cols = append(f.cols, c)
 		}
+		f.chooseDelete(view)
 	})
+}
+
+// chooseDelete takes the choice of delete_from: of the view, or of the one view that it selects from.
+func (f *flatView) chooseDelete(view *catalog.Table) {
+	if name := view.View.DeleteFrom; name != "" {
+		f.deleteFrom = f.named(name)
+	} else if len(f.items) == 1 && f.items[0].inner != nil {
+		f.deleteFrom = f.items[0].inner.deleteFrom
+	}
+}
+
+// named are the tables that DELETE removes rows of if a name in FROM is said to be meant: of a view those that DELETE through it would.
+// It is nil if there is no such name, or nothing can be deleted.
+func (f *flatView) named(name string) []*flatBase {
+	for _, it := range f.items {
+		if it.name != name {
+			continue
+		}
+		if it.inner == nil {
+			return it.bases
+		}
+		list, _ := it.inner.keys().deletes()
+		var out []*flatBase
+		for _, i := range list {
+			out = append(out, it.inner.bases[i])
+		}
+		return out
+	}
+	return nil
 }
 
 func (f *flatView) blame(view *catalog.Table, reason string) {
@@ -179,7 +225,9 @@ func flatOf(c *column) *flatColumn {
 
 // flatTable takes a base table into the flattened view being bound.
 func (s *scope) flatTable(src *source) {
-	s.flat.bases = append(s.flat.bases, &flatBase{src: src})
+	base := &flatBase{src: src}
+	s.flat.bases = append(s.flat.bases, base)
+	s.flat.items = append(s.flat.items, flatItem{name: src.name, bases: []*flatBase{base}})
 }
 
 // flatNot notes an item of FROM that cannot be written through.
@@ -199,10 +247,10 @@ func (s *scope) flatViewRef(view *catalog.Table, alias *ast.Alias, name string) 
 		return s.viewRef(view, alias, name, nil)
 	}
 	f.bases = append(f.bases, inner.bases...)
+	f.items = append(f.items, flatItem{name: aliasName(alias, name), bases: inner.bases, inner: inner})
 	f.levels = append(f.levels, inner.levels...)
 	f.conds = append(f.conds, inner.conds...)
 	f.outer = append(f.outer, inner.outer...)
-	f.outers = f.outers || inner.outers
 	src := &source{name: name, table: view, base: view}
 	for i, c := range inner.cols {
 		src.cols = append(src.cols, &column{name: c.name, expr: c.expr, flat: c, src: src, number: int16(i + 1), originTable: view.OID, originNumber: int16(i + 1)})
@@ -213,278 +261,55 @@ func (s *scope) flatViewRef(view *catalog.Table, alias *ast.Alias, name string) 
 // flatJoin notes a join: bases n0 to n1 are on its left, n1 to n2 on its right.
 func (f *flatView) flatJoin(kind ast.JoinKind, on scalar, n0, n1 int) {
 	n2 := len(f.bases)
+	var list []scalar
+	if on != nil {
+		list = conjuncts(on)
+	}
 	if kind == ast.InnerJoin {
-		if on != nil {
-			f.conds = append(f.conds, conjuncts(on)...)
-		}
+		f.conds = append(f.conds, list...)
 		return
 	}
-	f.outers = true
+	j := &outerJoin{on: list, full: kind == ast.FullJoin}
 	if kind != ast.LeftJoin { // the left side may be missing
-		for _, base := range f.bases[n0:n1] {
-			base.nullable = true
-		}
+		j.missing = append(j.missing, f.bases[n0:n1]...)
 	}
 	if kind != ast.RightJoin {
-		for _, base := range f.bases[n1:n2] {
-			base.nullable = true
+		j.missing = append(j.missing, f.bases[n1:n2]...)
+	}
+	within := algebra.ColSet{}
+	for _, base := range j.missing {
+		base.nullable = true
+		within.Add(base.src.scan.Columns()...)
+	}
+	var always []scalar
+	for _, c := range f.conds {
+		if columnsWithin(c, within) {
+			j.on = append(j.on, c)
+		} else {
+			always = append(always, c)
 		}
 	}
-	if on == nil || kind == ast.FullJoin {
-		return
-	}
-	// A row of the kept side fixes the columns it is compared with on the other, not the other way round.
-	left := algebra.ColSet{}
-	for _, base := range f.bases[n0:n1] {
-		left.Add(base.src.scan.Columns()...)
-	}
-	for _, c := range conjuncts(on) {
-		e, ok := equationOf(c)
-		if !ok {
-			continue
-		}
-		if e.b != 0 && left.Has(e.a) == (kind == ast.RightJoin) {
-			e.a, e.b = e.b, e.a
-		}
-		f.outer = append(f.outer, e)
-	}
+	f.conds = always
+	f.outer = append(f.outer, j)
 }
 
-// equation says that two columns are equal, or, with b 0, that one has a fixed value.
-type equation struct {
-	a, b  algebra.ColID
-	value scalar
-}
-
-// equationOf recognises a = b and a = constant, conversions that were not written aside.
-func equationOf(e scalar) (equation, bool) {
-	c, ok := e.(*algebra.Call)
-	if !ok || c.Op != "=" || len(c.Args) != 2 {
-		return equation{}, false
-	}
-	l, r := columnUnder(c.Args[0]), columnUnder(c.Args[1])
-	switch {
-	case l != 0 && r != 0:
-		return equation{a: l, b: r}, true
-	case l != 0 && !hasColumn(c.Args[1]) && !volatile(c.Args[1]):
-		return equation{a: l, value: c.Args[1]}, true
-	case r != 0 && !hasColumn(c.Args[0]) && !volatile(c.Args[0]):
-		return equation{a: r, value: c.Args[0]}, true
-	}
-	return equation{}, false
-}
-
-func columnUnder(e scalar) algebra.ColID {
-	for {
-		switch x := e.(type) {
-		case *algebra.Col:
-			return x.ID
-		case *algebra.Cast:
-			if !x.Implicit {
-				return 0
-			}
-			e = x.Arg
-		default:
-			return 0
-		}
-	}
-}
-
-// keyGraph is what the equations and unique keys of a join tell: which tables a row of one table fixes.
-type keyGraph struct {
-	f         *flatView
-	at        map[algebra.ColID]baseColumn
-	equations []equation
-	// preserved[i]: a row of table i occurs in one row of the join at most, because it fixes the rows of all
-	// other tables.
-	preserved []bool
-	fixes     [][]bool // fixes[i][j]: a row of table i fixes that of table j
-}
-
-// baseColumn is a column of one of the base tables.
-type baseColumn struct {
-	base   int
-	number int16
-}
-
-func (f *flatView) keys() *keyGraph {
-	if f.graph != nil {
-		return f.graph
-	}
-	g := &keyGraph{f: f, at: map[algebra.ColID]baseColumn{}}
-	for i, base := range f.bases {
-		for _, c := range base.src.scan.Cols {
-			g.at[c.ID] = baseColumn{i, c.Number}
-		}
-	}
-	conds := f.conds
-	for _, l := range f.levels {
-		if l.cond != nil {
-			conds = append(conds[:len(conds):len(conds)], conjuncts(l.cond)...)
-		}
-	}
-	for _, c := range conds {
-		if e, ok := equationOf(c); ok {
-			g.equations = append(g.equations, e)
-		}
-	}
-	n := len(f.bases)
-	g.preserved = make([]bool, n)
-	g.fixes = make([][]bool, n)
-	for i := range f.bases {
-		g.fixes[i] = g.closure(i)
-		g.preserved[i] = !f.bases[i].nullable || n == 1
-		for j := range g.fixes[i] {
-			g.preserved[i] = g.preserved[i] && g.fixes[i][j]
-		}
-	}
-	f.graph = g
-	return g
-}
-
-// closure finds the tables that a row of table i fixes.
-func (g *keyGraph) closure(i int) []bool {
-	whole := make([]bool, len(g.f.bases))
-	whole[i] = true
-	known := map[baseColumn]bool{}
-	has := func(id algebra.ColID) bool {
-		c, ok := g.at[id]
-		return ok && (whole[c.base] || known[c])
-	}
-	learn := func(id algebra.ColID) bool {
-		c, ok := g.at[id]
-		if !ok || whole[c.base] || known[c] {
+func columnsWithin(e scalar, set algebra.ColSet) bool {
+	cols := algebra.ColSet{}
+	algebra.ScalarColumns(e, cols)
+	for id := range cols {
+		if !set.Has(id) {
 			return false
 		}
-		known[c] = true
-		return true
 	}
-	for changed := true; changed; {
-		changed = false
-		for _, e := range g.equations {
-			if e.b == 0 {
-				changed = learn(e.a) || changed
-				continue
-			}
-			if has(e.a) {
-				changed = learn(e.b) || changed
-			}
-			if has(e.b) {
-				changed = learn(e.a) || changed
-			}
-		}
-		for _, e := range g.f.outer {
-			if e.b == 0 {
-				changed = learn(e.a) || changed
-			} else if has(e.a) {
-				changed = learn(e.b) || changed
-			}
-		}
-		for j, base := range g.f.bases {
-			if !whole[j] && hasKey(base.src.base, func(n int16) bool { return known[baseColumn{j, n}] }) {
-				whole[j], changed = true, true
-			}
-		}
-	}
-	return whole
+	return len(cols) > 0
 }
 
-// hasKey reports whether the columns known hold a unique key of a table. Since they are known by equality they
-// are not NULL, and so keys with nullable columns serve as well.
-func hasKey(t *catalog.Table, known func(int16) bool) bool {
-	for _, x := range t.Indexes {
-		if !x.Unique || x.Invalid || x.Predicate != "" || deferrable(t, x) {
-			continue
-		}
-		all := true
-		for _, k := range x.Keys {
-			all = all && k.Column != 0 && known(k.Column)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
-}
-
-// equated are the columns equal to a column in every row of the join, itself included.
-func (g *keyGraph) equated(id algebra.ColID) []baseColumn {
-	set := algebra.ColsOf(id)
-	list := []algebra.ColID{id}
-	for changed := true; changed; {
-		changed = false
-		for _, e := range g.equations {
-			if e.b == 0 || set.Has(e.a) == set.Has(e.b) {
-				continue
-			}
-			next := e.a
-			if set.Has(e.a) {
-				next = e.b
-			}
-			set.Add(next)
-			list = append(list, next)
-			changed = true
-		}
-	}
-	var out []baseColumn
-	for _, id := range list {
-		if c, ok := g.at[id]; ok {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// anyPreserved reports whether a table of the join is key-preserved.
-func (g *keyGraph) anyPreserved() bool {
-	for _, p := range g.preserved {
-		if p {
-			return true
-		}
-	}
-	return false
-}
-
-// writes finds the base columns that a column of the view writes: one, or the equal columns of tables that are
-// one to one. The reason says why there are none.
-func (g *keyGraph) writes(c *flatColumn) (targets []baseColumn, reason string) {
-	if c.reason != "" {
-		return nil, c.reason
-	}
-	col, ok := c.expr.(*algebra.Col)
-	if !ok {
-		return nil, notBaseColumn
-	}
-	at, ok := g.at[col.ID]
-	if !ok {
-		return nil, notBaseColumn
-	}
-	if len(g.f.bases) == 1 {
-		return []baseColumn{at}, ""
-	}
-	if !g.anyPreserved() {
-		return nil, "The view's join does not preserve the key of any of its tables: one row of a table may be in many rows of the view."
-	}
-	equal := g.equated(col.ID)
-	if len(equal) > 1 {
-		// A join column: the reference is changed, not what it refers to.
-		for _, e := range equal {
-			if g.preserved[e.base] {
-				targets = append(targets, e)
-			}
-		}
-		if len(targets) > 0 {
-			return targets, ""
-		}
-	}
-	if g.f.bases[at.base].nullable {
-		return nil, "Columns of a table that an outer join may leave out are not updatable."
-	}
-	return []baseColumn{at}, ""
-}
-
-// notWritable is the error for a view, PostgreSQL's.
-func notWritable(view *catalog.Table, op operation, reason string) *errs.Error {
+// refusal is the error for a view that cannot be written.
+func refusal(v Verdict, op operation) *errs.Error {
 	verb := [...]string{opInsert: "insert into", opUpdate: "update", opDelete: "delete from"}[op]
-	return errs.New(errs.ObjectNotInPrerequisiteState, "cannot %s view %s", verb, quoted(view.Name)).WithDetail("%s", reason)
+	e := errs.New(v.Code, "cannot %s view %s", verb, quoted(v.View.Name)).WithDetail("%s", v.Reason)
+	if v.Hint != "" {
+		e.WithHint("%s", v.Hint)
+	}
+	return e
 }

@@ -433,13 +433,19 @@ func (j *joinInsert) checks(twice [][2]int) []algebra.ViewCheck {
 				WithDetail("A row that is there must agree with the values given, or the key must be another.")})
 	}
 	r := j.rewriter()
-	for _, cond := range w.linkConds() {
+	for _, cond := range j.linkConds() {
 		check(w.view, r.RewriteScalar(cond))
 	}
 	for _, c := range w.checks {
 		check(c.View, r.RewriteScalar(c.Cond))
 	}
 	return out
+}
+
+// linkConds are the conditions over several tables, which say which rows belong together.
+func (j *joinInsert) linkConds() []scalar {
+	always, _ := j.g.links()
+	return always
 }
 
 func isKeyColumn(x *catalog.Index, number int16) bool {

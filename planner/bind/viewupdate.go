@@ -1,121 +1,282 @@
 package bind
 
 import (
-	"context"
-
-	"holdfast/sql/catalog"
-	"holdfast/sql/funcs"
+	"holdfast/sql/algebra"
+	"holdfast/sql/errs"
 	"holdfast/sql/types"
 )
 
-// Analysis says what can be written through a view, and through each of its columns. The statements that
-// write through views, information_schema and pg_relation_is_updatable all read this one verdict.
-type Analysis struct {
-	View *catalog.Table
-	// Join is set if the view joins several tables, itself or through views under it.
-	Join                   bool
-	Insert, Update, Delete Verdict
-	Columns                []ColumnVerdict // of the view, by position
-}
+// UPDATE through join views: what it means that columns change by which tables are joined, and rows that an outer join has left out.
 
-// Verdict is whether something can be done. Reason is a full sentence, for the DETAIL of an error, if not.
-type Verdict struct {
-	OK     bool
-	Reason string
-	// View is the view to blame: the one asked about or one under it.
-	View *catalog.Table
-}
-
-// ColumnVerdict says what a column of a view writes.
-type ColumnVerdict struct {
-	Name string
-	// Bases are the columns written: none, one, or several of tables that are one to one.
-	Bases          []BaseColumn
-	Insert, Update Verdict
-
-	flat    *flatColumn
-	targets []baseColumn
-}
-
-// BaseColumn is a column of a base table.
-type BaseColumn struct {
-	Table  *catalog.Table
-	Number int16
-}
-
-const (
-	noOuterInsert     = "Inserting into a view with an outer join is not supported."
-	noUpdatableColumn = "Views that have no updatable columns are not automatically updatable."
-	noPreservedKey    = "The view's join does not preserve the key of any of its tables: one row of a table may be in many rows of the view."
-	noOuterDelete     = "Deleting from a view with an outer join is not supported."
-)
-
-// AnalyzeView tells what can be written through a view.
-func AnalyzeView(ctx context.Context, o Options, view *catalog.Table) (a *Analysis, err error) {
-	defer catch(&err)
-	b := newBinder(ctx, o)
-	return b.analyze(b.flatten(view)), nil
-}
-
-// analyze judges a flattened view.
-func (b *binder) analyze(f *flatView) *Analysis {
-	a := &Analysis{View: f.view, Join: len(f.bases) > 1}
-	no := func(reason string) Verdict { return Verdict{Reason: reason, View: f.view} }
-	yes := Verdict{OK: true, View: f.view}
-	if f.reason != "" {
-		v := Verdict{Reason: f.reason, View: f.cause}
-		a.Insert, a.Update, a.Delete = v, v, v
-		for _, c := range f.view.Columns {
-			a.Columns = append(a.Columns, ColumnVerdict{Name: c.Name, Insert: v, Update: v})
-		}
-		return a
+// relink finds out whether UPDATE changes columns by which tables are joined. The rows of the other tables that belong to the new row
+// are then others than those in the source.
+func (w *writeTarget) relink(b *binder) {
+	if !w.join {
+		return
 	}
-	g := f.keys()
-	a.Insert, a.Update, a.Delete = yes, yes, yes
-	any := false
-	for _, c := range f.cols {
-		v := ColumnVerdict{Name: c.name, flat: c}
-		targets, reason := g.writes(c)
-		v.targets = targets
-		for _, t := range targets {
-			v.Bases = append(v.Bases, BaseColumn{f.bases[t.base].src.base, t.number})
+	g := w.flat.keys()
+	always, outer := g.links()
+	moved := map[int]bool{} // tables whose rows may be others
+	var conds []map[int]bool
+	for _, cond := range append(always[:len(always):len(always)], outer...) {
+		cols := algebra.ColSet{}
+		algebra.ScalarColumns(cond, cols)
+		moves := false
+		for id := range cols {
+			c, ok := g.at[id]
+			moves = moves || ok && w.touched[w.bases[c.base]][c.number]
 		}
-		v.Update = Verdict{OK: reason == "", Reason: reason, View: c.view}
-		v.Insert = v.Update
-		any = any || reason == ""
-		a.Columns = append(a.Columns, v)
-	}
-	if !any {
-		a.Update = no(noUpdatableColumn)
-		a.Insert = a.Update
-		if a.Join && !g.anyPreserved() {
-			a.Update = no(noPreservedKey)
+		tables := g.tables(cond)
+		conds = append(conds, tables)
+		if !moves || len(tables) < 2 {
+			continue
+		}
+		w.relinked, w.joins = true, true
+		for i := range tables {
+			moved[i] = moved[i] || w.touched[w.bases[i]] == nil || !g.preserved[i]
 		}
 	}
-	switch {
-	case !a.Join:
-	case f.outers:
-		a.Insert, a.Delete = no(noOuterInsert), no(noOuterDelete)
-	case !g.anyPreserved():
-		a.Insert, a.Delete = no(noPreservedKey), no(noPreservedKey)
-	}
-	return a
-}
-
-// The catalog shows what this package decides.
-func init() {
-	catalog.ViewUpdatability = func(s *catalog.Snapshot, view *catalog.Table) catalog.Updatability {
-		ctx := context.Background()
-		a, err := AnalyzeView(ctx, Options{Snapshot: s, Ctx: &funcs.Ctx{Context: ctx, Env: types.DefaultEnv}}, view)
-		if err != nil {
-			return catalog.Updatability{}
-		}
-		u := catalog.Updatability{Insert: a.Insert.OK, Update: a.Update.OK, Delete: a.Delete.OK}
-		for i, c := range a.Columns {
-			if c.Update.OK {
-				u.Columns = append(u.Columns, int16(i+1))
+	for again := w.relinked; again; { // and those that are found by them
+		again = false
+		for _, tables := range conds {
+			for i := range tables {
+				for k := range tables {
+					if moved[i] && !moved[k] && !g.preserved[k] {
+						moved[k], again = true, true
+					}
+				}
 			}
 		}
-		return u
 	}
+	w.relinked = false
+	for i, base := range w.bases {
+		w.relinked = w.relinked || moved[i]
+		if moved[i] && w.touched[base] != nil {
+			b.bail(-1, errs.New(errs.FeatureNotSupported, "cannot update view %s", quoted(w.table.Name)).
+				WithDetail("A column that table %s is joined by and other columns of that table cannot be changed together.", quoted(base.table.Name)).
+				WithHint("Change them in two statements."))
+		}
+	}
+}
+
+// around is the view without conditions on single tables, as it is seen from the new rows of the tables that UPDATE changes: these rows
+// stand in the places of the tables. The rewriter leads from the columns of the view's tables to those of it.
+func (w *writeTarget) around(b *binder, s *scope) (algebra.Rel, *algebra.Rewriter) {
+	g := w.flat.keys()
+	var seen func(r algebra.Rel, optional bool) algebra.Rel
+	links := func(cond scalar, optional bool) scalar {
+		if cond == nil || optional {
+			return cond
+		}
+		var list []scalar
+		for _, c := range conjuncts(cond) {
+			if len(g.tables(c)) > 1 {
+				list = append(list, c)
+			}
+		}
+		return and(list...)
+	}
+	seen = func(r algebra.Rel, optional bool) algebra.Rel {
+		switch r := r.(type) {
+		case *algebra.Filter:
+			in := seen(r.Input, optional)
+			if cond := links(r.Cond, optional); cond != nil {
+				return &algebra.Filter{Input: in, Cond: cond}
+			}
+			return in
+		case *algebra.Join:
+			j := *r
+			switch j.Kind {
+			case algebra.InnerJoin:
+				j.Left, j.Right, j.On = seen(r.Left, optional), seen(r.Right, optional), links(r.On, optional)
+			case algebra.LeftJoin:
+				j.Left, j.Right = seen(r.Left, optional), seen(r.Right, true)
+			default:
+				j.Left, j.Right = seen(r.Left, true), seen(r.Right, true)
+			}
+			return &j
+		case *algebra.Scan:
+			for _, base := range w.bases {
+				if base.src.scan == r && w.touched[base] != nil {
+					return w.newRow(b, base)
+				}
+			}
+		}
+		return r
+	}
+	c := algebra.NewCopier(b.q)
+	rel := c.Rel(seen(w.flat.rel, false))
+	b.know(s)
+	return rel, renumber(c.To)
+}
+
+// know makes columns that were added to the query by others columns of a scope.
+func (b *binder) know(s *scope) {
+	for len(b.cols) < len(b.q.Columns) {
+		b.cols = append(b.cols, colInfo{scope: s})
+	}
+}
+
+// newRow is the new row of a table, in the place of the scan of it.
+func (w *writeTarget) newRow(b *binder, base *baseTable) algebra.Rel {
+	byNumber := map[int16]algebra.ColID{}
+	for _, c := range base.new {
+		byNumber[c.Number] = c.ID
+	}
+	p := &algebra.Project{Input: &algebra.Values{Rows: [][]scalar{{}}}}
+	for _, c := range base.src.scan.Cols {
+		id := byNumber[c.Number]
+		if id == 0 {
+			id = c.ID // the row key
+		}
+		if id != c.ID {
+			p.Items = append(p.Items, algebra.Item{ID: c.ID, Expr: b.col(id, -1)})
+			continue
+		}
+		p.Items = append(p.Items, algebra.Item{ID: c.ID, Expr: nullOf(b.q.Column(c.ID).T)})
+	}
+	return p
+}
+
+// relinkedColumn is a column of a table that the new row is joined with, found by a query.
+func (w *writeTarget) relinkedColumn(b *binder, s *scope, c *algebra.Col) scalar {
+	rel, r := w.around(b, s)
+	out := r.RewriteScalar(c).(*algebra.Col)
+	p := &algebra.Project{Input: rel, Items: []algebra.Item{{ID: out.ID, Expr: b.col(out.ID, -1)}}}
+	return &algebra.Subquery{T: c.T, Kind: algebra.ScalarSubquery, Rel: p}
+}
+
+// relinkedChecks are the conditions on the new rows of a relinking UPDATE: there must be rows to belong to,
+// and with them the conditions that CHECK OPTION demands must hold.
+func (w *writeTarget) relinkedChecks(b *binder, s *scope) []algebra.ViewCheck {
+	exists := func(cond scalar) scalar {
+		rel, r := w.around(b, s)
+		if cond != nil {
+			rel = &algebra.Filter{Input: rel, Cond: r.RewriteScalar(cond)}
+		}
+		return &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: rel}
+	}
+	var out []algebra.ViewCheck
+	if always, _ := w.flat.keys().links(); len(always) > 0 {
+		out = append(out, algebra.ViewCheck{View: w.view, Cond: exists(nil)})
+	}
+	for _, c := range w.checks {
+		out = append(out, algebra.ViewCheck{View: c.View, Cond: exists(c.Cond)})
+	}
+	return out
+}
+
+// optional completes the target for a table that an outer join may leave out: if a value is given that is not NULL, the row is made.
+// Columns that the outer join compares get what they are compared with, all others their defaults.
+func (w *writeTarget) optional(b *binder, s *scope, base *baseTable, t *algebra.UpdateTarget, set map[*baseTable]map[int16]scalar, p *algebra.Project) {
+	g := w.flat.keys()
+	i := w.index(base)
+	if !w.flat.bases[i].nullable {
+		return
+	}
+	t.Optional = true
+	own := set[base]
+	var given []scalar
+	for _, c := range base.table.Columns {
+		v := own[c.Number]
+		if v == nil {
+			continue
+		}
+		if !simple(v) {
+			v = b.compute(s, p, c.Name, v)
+			own[c.Number] = v
+		}
+		given = append(given, &algebra.IsNull{Arg: v, Not: true})
+	}
+	t.MakeIf = given[0]
+	if len(given) > 1 {
+		t.MakeIf = &algebra.Or{Args: given}
+	}
+	j := g.alone(i)
+	if j == nil {
+		return
+	}
+	values := map[int16]scalar{}
+	for number, v := range own {
+		values[number] = v
+	}
+	take := func(id algebra.ColID, v scalar) {
+		c, ok := g.at[id]
+		if !ok || c.base != i || c.number < 0 || values[c.number] != nil {
+			return
+		}
+		col := base.table.Columns[c.number-1]
+		values[c.number] = b.assign(v, col.Type, col.Mod, col.Name, -1, false)
+	}
+	now := func(id algebra.ColID) scalar {
+		if c, ok := g.at[id]; ok {
+			if v := set[w.bases[c.base]][c.number]; v != nil {
+				return v
+			}
+		}
+		return b.col(id, -1)
+	}
+	for _, e := range equationsOf(j.on) {
+		if e.b == 0 {
+			take(e.a, e.value)
+			continue
+		}
+		take(e.a, now(e.b))
+		take(e.b, now(e.a))
+	}
+	for _, c := range base.table.Columns {
+		if c.Dropped {
+			continue
+		}
+		a := algebra.Assignment{Number: c.Number}
+		switch {
+		case c.Generated != "":
+			a.Value = b.generated(base.table, c, func(n int16) scalar {
+				if v := values[n]; v != nil {
+					return v
+				}
+				return b.defaultOf(base.table, base.table.Columns[n-1])
+			})
+		case values[c.Number] != nil:
+			a.Value = values[c.Number]
+		default:
+			a.Value = b.defaultOf(base.table, c)
+		}
+		t.Make = append(t.Make, a)
+	}
+}
+
+func (w *writeTarget) index(base *baseTable) int {
+	for i, x := range w.bases {
+		if x == base {
+			return i
+		}
+	}
+	return -1
+}
+
+// invertGiven is what is stored for a value given for an expression. Where it may be shown otherwise than it was given, that is checked.
+func (w *writeTarget) invertGiven(b *binder, s *scope, c *writeColumn, given scalar, p *algebra.Project) scalar {
+	if p != nil && !simple(given) {
+		given = b.compute(s, p, c.name, given)
+	}
+	stored := b.assign(c.inverse.back(b, given), c.column.Type, c.column.Mod, c.column.Name, -1, false)
+	if !c.inverse.exact {
+		w.shown = append(w.shown, shownAsGiven(b, w, c, stored, given))
+	}
+	return stored
+}
+
+// shownAsGiven is the condition that what is stored for a value shows as it was given.
+func shownAsGiven(b *binder, w *writeTarget, c *writeColumn, stored, given scalar) algebra.ViewCheck {
+	r := &algebra.Rewriter{Scalar: func(e scalar) (scalar, bool) {
+		col, ok := e.(*algebra.Col)
+		if ok && col.ID == c.inverse.col.ID {
+			return stored, true
+		}
+		return e, ok
+	}}
+	return algebra.ViewCheck{View: w.view, Cond: b.distinctOf(r.RewriteScalar(c.expr), given, true, -1),
+		Err: errs.New(errs.WithCheckOptionViolation, "column %s of view %s cannot show the value given", quoted(c.name), quoted(w.view.Name)).
+			WithDetail("It shows an expression over column %s of table %s, and no value of that would be shown so.", quoted(c.column.Name), quoted(c.base.table.Name))}
 }

@@ -25,8 +25,13 @@ type writeTarget struct {
 	view   *catalog.Table // nil for a table
 	flat   *flatView
 	join   bool // a join view
-	// relinked are the columns changed by an UPDATE that changes what tables are joined by; nil otherwise.
-	relinked map[*baseTable]map[int16]bool
+	// Of a join view: the columns that UPDATE changes, and whether tables are joined by some of them,
+	touched map[*baseTable]map[int16]bool
+	// relinked: so that rows of other tables than those changed belong to the new rows. joins: changed columns are joined by.
+	relinked, joins bool
+	deletes         []int // of a view: the bases that DELETE removes rows of
+	// shown are the conditions that values given for inverted expressions are shown as they are.
+	shown []algebra.ViewCheck
 }
 
 // writeColumn is a column of the relation that a statement names, and the column of a base table it stands for.
@@ -41,9 +46,11 @@ type writeColumn struct {
 	// also are further places that are written, in tables one to one with the first.
 	also []writePlace
 	own  *catalog.Column // the view's column
-	at   baseColumn      // of a join view: the column it is
-	subs *subscripts     // of INSERT into elements
-	ast  *ast.InsertColumn
+	// inverse leads from a value of the view's column to that of the base column, nil if they are the same.
+	inverse *inversion
+	at      baseColumn  // of a join view: the column it is
+	subs    *subscripts // of INSERT into elements
+	ast     *ast.InsertColumn
 }
 
 // writePlace is a column of a base table.
@@ -246,15 +253,16 @@ func (s *scope) returning(list []*ast.Target) ([]algebra.Item, []outCol) {
 // newSource is the target as RETURNING and CHECK OPTION see it: with the new rows.
 func (w *writeTarget) newSource(b *binder, s *scope) *source {
 	r := w.renew()
-	if w.relinked != nil {
+	if w.relinked {
 		r = w.relinker(b, s)
 	}
 	src := &source{owner: s, name: w.src.name, table: w.table, alias: w.src.alias, relVisible: true, colsVisible: true, base: w.table, target: true}
 	for _, c := range w.src.cols {
 		x := *c
 		x.src, x.via = nil, nil
-		if w.relinked != nil {
+		if w.relinked {
 			x.lazy = func() scalar { return r.RewriteScalar(c.expr) }
+			x.expr = nil
 		} else {
 			x.expr = r.RewriteScalar(c.expr)
 		}
@@ -276,7 +284,7 @@ func (w *writeTarget) relinker(b *binder, s *scope) *algebra.Rewriter {
 		if !ok {
 			return nil, false
 		}
-		if at, ok := g.at[c.ID]; ok && w.relinked[w.bases[at.base]] == nil {
+		if at, ok := g.at[c.ID]; ok && w.touched[w.bases[at.base]] == nil {
 			return w.relinkedColumn(b, s, c), true
 		}
 		return r.RewriteScalar(c), true
@@ -345,10 +353,19 @@ const (
 	opDelete
 )
 
+// valueType is the type that values are given in: that of the base column, or of what the view makes of it.
+func (c *writeColumn) valueType() (*types.Type, int32) {
+	if c.inverse != nil {
+		return c.own.Type, c.own.Mod
+	}
+	return c.column.Type, c.column.Mod
+}
+
 func (b *binder) assignValue(e scalar, c *writeColumn, pos int) scalar {
-	out, ok := b.convert(e, c.column.Type, c.column.Mod, funcs.CastAssignment, pos)
+	t, mod := c.valueType()
+	out, ok := b.convert(e, t, mod, funcs.CastAssignment, pos)
 	if !ok {
-		b.bail(pos, errs.New(errs.DatatypeMismatch, "column %s is of type %s but expression is of type %s", quoted(c.name), c.column.Type, e.Type()).
+		b.bail(pos, errs.New(errs.DatatypeMismatch, "column %s is of type %s but expression is of type %s", quoted(c.name), t, e.Type()).
 			WithHint("You will need to rewrite or cast the expression."))
 	}
 	return out

@@ -60,6 +60,9 @@ func (env *Env) alter(ctx context.Context, t *catalog.Table, c *ast.AlterCommand
 	case ast.SetStatistics:
 		return errs.Unsupported("SET STATISTICS")
 	case ast.SetOptions, ast.ResetOptions:
+		if t.Kind == catalog.KindView {
+			return env.alterViewOptions(ctx, t, c)
+		}
 		return errs.Unsupported("storage parameters")
 	case ast.EnableTrigger, ast.DisableTrigger:
 		if c.Name == "all" || c.Name == "user" {

@@ -18,20 +18,6 @@ func (env *Env) createView(ctx context.Context, s *ast.CreateView) error {
 	if s.Recursive {
 		return errs.Unsupported("recursive views").WithHint("Write the view with WITH RECURSIVE in its query.")
 	}
-	for _, o := range s.Options {
-		switch o.Name {
-		case "check_option":
-			if l, ok := o.Value.(*ast.Literal); ok && (l.Value == "local" || l.Value == "cascaded") {
-				c := *s
-				c.CheckOption = l.Value
-				s = &c
-				continue
-			}
-			return errs.New(errs.InvalidParameterValue, `invalid value for enum option "check_option"`).WithDetail(`Valid values are "local" and "cascaded".`)
-		default:
-			return errs.Unsupported(`view option "%s"`, o.Name)
-		}
-	}
 	schema, err := env.Snapshot.CreationSchema(env.SearchPath, s.View.Schema, s.View.Name)
 	if err != nil {
 		return err
@@ -42,6 +28,9 @@ func (env *Env) createView(ctx context.Context, s *ast.CreateView) error {
 	}
 	v := &catalog.Table{Schema: schema.OID, Name: s.View.Name, Kind: catalog.KindView, Owner: catalog.PostgresRoleOID,
 		View: &catalog.View{Query: text.Query, Source: text.Source, CheckOption: s.CheckOption, DependsOn: text.DependsOn}}
+	if err := setViewOptions(v.View, s.Options); err != nil {
+		return err
+	}
 	for i, o := range q.Output {
 		c := q.Column(o.ID)
 		name := o.Name
@@ -62,7 +51,7 @@ func (env *Env) createView(ctx context.Context, s *ast.CreateView) error {
 	}
 	old := env.Snapshot.Relation(schema.OID, s.View.Name)
 	if old == nil || !s.OrReplace {
-		if err := env.checkOption(ctx, v); err != nil {
+		if err := env.checkOptions(ctx, v); err != nil {
 			return err
 		}
 		return env.put(ctx, v)
@@ -91,23 +80,72 @@ func (env *Env) createView(ctx context.Context, s *ast.CreateView) error {
 		n.Default, n.Comment = c.Default, c.Comment
 	}
 	v.OID, v.RowType, v.Comment = old.OID, old.RowType, old.Comment
-	if err := env.checkOption(ctx, v); err != nil {
+	if err := env.checkOptions(ctx, v); err != nil {
 		return err
 	}
 	return env.put(ctx, v)
 }
 
-// checkOption refuses WITH CHECK OPTION on a view that cannot be written.
-func (env *Env) checkOption(ctx context.Context, v *catalog.Table) error {
-	if v.View.CheckOption == "" {
+// setViewOptions takes the options of WITH (..) or ALTER VIEW .. SET (..).
+func setViewOptions(v *catalog.View, list []*ast.Option) error {
+	for _, o := range list {
+		l, _ := o.Value.(*ast.Literal)
+		switch o.Name {
+		case "check_option":
+			if l == nil || l.Value != "local" && l.Value != "cascaded" {
+				return errs.New(errs.InvalidParameterValue, `invalid value for enum option "check_option"`).WithDetail(`Valid values are "local" and "cascaded".`)
+			}
+			v.CheckOption = l.Value
+		case "delete_from":
+			if l == nil || l.Value == "" {
+				return errs.New(errs.InvalidParameterValue, `invalid value for option "delete_from"`).
+					WithDetail("It is the name of a table or view in the FROM clause of the view, as it is known there.")
+			}
+			v.DeleteFrom = l.Value
+		default:
+			return errs.Unsupported(`view option "%s"`, o.Name)
+		}
+	}
+	return nil
+}
+
+// alterViewOptions is ALTER VIEW .. SET (..) and RESET (..).
+func (env *Env) alterViewOptions(ctx context.Context, t *catalog.Table, c *ast.AlterCommand) error {
+	view := t.Clone()
+	if c.Kind == ast.SetOptions {
+		if err := setViewOptions(view.View, c.Options); err != nil {
+			return err
+		}
+	} else {
+		for _, o := range c.Options {
+			switch o.Name {
+			case "check_option":
+				view.View.CheckOption = ""
+			case "delete_from":
+				view.View.DeleteFrom = ""
+			}
+		}
+	}
+	if err := env.checkOptions(ctx, view); err != nil {
+		return err
+	}
+	return env.put(ctx, view)
+}
+
+// checkOptions refuses WITH CHECK OPTION on a view that cannot be written, and a choice for DELETE that cannot be made.
+func (env *Env) checkOptions(ctx context.Context, v *catalog.Table) error {
+	if v.View.CheckOption == "" && v.View.DeleteFrom == "" {
 		return nil
 	}
 	a, err := bind.AnalyzeView(ctx, env.options(), v)
 	if err != nil {
 		return err
 	}
-	if !a.Update.OK && !a.Insert.OK {
+	if v.View.CheckOption != "" && !a.Update.OK && !a.Insert.OK {
 		return errs.New(errs.FeatureNotSupported, "WITH CHECK OPTION is supported only on automatically updatable views").WithHint("%s", a.Update.Reason)
+	}
+	if v.View.DeleteFrom != "" && !a.Delete.OK {
+		return errs.New(errs.InvalidParameterValue, `invalid value for option "delete_from": "%s"`, v.View.DeleteFrom).WithDetail("%s", a.Delete.Reason)
 	}
 	return nil
 }

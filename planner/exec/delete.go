@@ -13,6 +13,7 @@ type deleteOp struct {
 	returned *returning
 	buffer   *RowBuffer
 	changes  Changes
+	verify   *viewVerifier
 
 	affected int64
 	done     bool
@@ -46,6 +47,9 @@ func (n *Delete) Build(b *Builder) (Operator, error) {
 	if o.returned, err = b.returning(n.Returning, in, nil); err != nil {
 		return nil, err
 	}
+	if o.verify, err = b.viewVerifier(n.Verify, in, in); err != nil {
+		return nil, err
+	}
 	o.buffer = NewRowBuffer(n.Source.Properties().Types)
 	return o, nil
 }
@@ -57,8 +61,9 @@ func (o *deleteOp) Open(ctx *Ctx) error {
 	}
 	o.buffer.Reset()
 	o.changes = nil
+	o.verify.reset()
 	for _, t := range o.targets {
-		t.writer.open(ctx, o.node.Rules, &o.changes)
+		t.writer.open(ctx, o.node.Rules, o.verify != nil, &o.changes)
 		t.seen = nil
 	}
 	return o.source.Open(ctx)
@@ -116,7 +121,7 @@ func (o *deleteOp) end(ctx *Ctx) error {
 	}
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "DELETE")
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "DELETE", o.verify.atEnd(ctx, changes))
 }
 
 func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {
@@ -148,6 +153,9 @@ func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {
 		}
 		if first {
 			rows.Sel = append(rows.Sel, int32(i))
+		}
+		if err := o.verify.note(ctx, b, nil, i, 0); err != nil {
+			return err
 		}
 	}
 	rows.N = len(rows.Sel)

@@ -97,7 +97,7 @@ func (o *insertOp) Open(ctx *Ctx) error {
 		return err
 	}
 	o.changes = nil
-	o.writer.open(ctx, o.node.Rules, &o.changes)
+	o.writer.open(ctx, o.node.Rules, false, &o.changes)
 	return o.source.Open(ctx)
 }
 
@@ -136,7 +136,7 @@ func (o *insertOp) run(ctx *Ctx) error {
 	o.writer.close(ctx)
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "INSERT")
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "INSERT", nil)
 }
 
 // insertBatch inserts the rows of one batch of the source.

@@ -90,7 +90,7 @@ func eachOnce(n Node) bool {
 // runInPieces goes on after readWhole has found too many rows.
 func (o *updateOp) runInPieces(ctx *Ctx) error {
 	once := eachOnce(o.node.Source)
-	if len(o.targets) > 1 || o.node.View != nil && !once {
+	if len(o.targets) > 1 || o.node.View != nil && !once || o.verify != nil {
 		// Rows of a join view may change one row of a table several times, and must then agree.
 		if err := readAll(ctx, o.source, o.buffer); err != nil {
 			return err

@@ -88,12 +88,12 @@ func (b *Builder) rowWriter(t *Target) (*rowWriter, error) {
 	return w, nil
 }
 
-// open begins an execution. Where there are rules, what is changed becomes part of changes.
-func (w *rowWriter) open(ctx *Ctx, rules []*Rule, changes *Changes) {
+// open begins an execution. Where there are rules, or the statement itself looks at it (whole), what is changed becomes part of changes.
+func (w *rowWriter) open(ctx *Ctx, rules []*Rule, whole bool, changes *Changes) {
 	w.counts, w.changes, w.kept = RowCounts{}, nil, slab{} // close is not called after an error
-	if len(rules) > 0 {
+	if len(rules) > 0 || whole {
 		w.changes = changes.add(w.table, w.target.Keep)
-		if w.target.Keep {
+		if w.target.Keep && !whole {
 			if w.needed == nil {
 				w.needed = neededColumns(ctx, rules, w.table)
 			}

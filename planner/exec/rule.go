@@ -300,7 +300,8 @@ func combined(list []pendingRule) ([]pendingRule, error) {
 type ruleQueue struct {
 	before          kv.Reader
 	actions, checks []pendingRule
-	added           int // operations whose rules were added
+	added           int                    // operations whose rules were added
+	last            []func(ctx *Ctx) error // looks at the outcome when nothing more will change it
 }
 
 func newRuleQueue(ctx *Ctx) *ruleQueue { return &ruleQueue{before: ctx.Reader} }
@@ -371,22 +372,32 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 			return err
 		}
 	}
+	for _, f := range q.last {
+		if err := f(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// endOfChange is called when an operation has made its changes.
-func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string) error {
+// endOfChange is called when an operation has made its changes. last, if it is not nil, is called when all rules are through.
+func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string, last func(ctx *Ctx) error) error {
 	skips.executed()
-	if len(rules) == 0 {
+	if len(rules) == 0 && last == nil {
 		return nil
 	}
-	if ctx.rules != nil {
-		ctx.rules.add(ctx, rules, skips, c, verb)
-		return nil
+	q := ctx.rules
+	if q == nil {
+		q = newRuleQueue(ctx)
 	}
-	q := newRuleQueue(ctx)
 	kept := ctx.Deferred.len()
 	q.add(ctx, rules, skips, c, verb)
+	if last != nil {
+		q.last = append(q.last, last)
+	}
+	if ctx.rules != nil {
+		return nil
+	}
 	if err := q.run(ctx); err != nil || ctx.Deferred.len() > kept {
 		return err
 	}

@@ -21,6 +21,9 @@ type updateOp struct {
 	returned *returning
 	buffer   *RowBuffer
 	changes  Changes
+	verify   *viewVerifier
+	// merges: several targets are of one table, a self join. What they change of one row is put together before it is looked at.
+	merges bool
 
 	affected int64
 	done     bool
@@ -35,9 +38,15 @@ type updateTarget struct {
 	assigned []int16
 	mode     kv.LockMode
 	rows     *types.Batch // new images of the present chunk
+	have     types.Rows   // those of its rows that are there
 
 	changes []change
 	seen    map[string]int // row key to index in changes
+
+	first *updateTarget    // the first target of the same table, which collects the changes of all of them
+	all   []int16          // columns that targets of the table assign
+	by    []map[int16]bool // of each change: columns assigned, if there are several targets
+	maker *rowMaker        // nil: no rows are made
 }
 
 // Build implements Node.
@@ -69,6 +78,17 @@ func (n *Update) Build(b *Builder) (Operator, error) {
 		if u.writer.touchesKey(u.assigned) {
 			u.mode = kv.LockUpdate
 		}
+		u.first, u.all = u, u.assigned
+		for _, other := range o.targets {
+			if other.writer.table.OID == t.Table.OID && other.first == other {
+				u.first, o.merges = other, true
+				other.all = append(slices.Clone(other.all), u.assigned...)
+				other.mode = max(other.mode, u.mode)
+			}
+		}
+		if u.maker, err = b.rowMaker(t, in); err != nil {
+			return nil, err
+		}
 		o.targets = append(o.targets, u)
 		images = append(images, image{t.Table, t.New})
 	}
@@ -79,6 +99,10 @@ func (n *Update) Build(b *Builder) (Operator, error) {
 	if o.returned, err = b.returning(n.Returning, out, positions); err != nil {
 		return nil, err
 	}
+	if o.verify, err = b.viewVerifier(n.Verify, in, out); err != nil {
+		return nil, err
+	}
+	o.returned.positions = positions
 	o.buffer = NewRowBuffer(n.Source.Properties().Types)
 	return o, nil
 }
@@ -114,10 +138,12 @@ func (o *updateOp) Open(ctx *Ctx) error {
 	o.buffer.Reset()
 	o.changes = nil
 	for _, t := range o.targets {
-		t.writer.open(ctx, o.node.Rules, &o.changes)
-		t.changes = t.changes[:0]
+		t.writer.open(ctx, o.node.Rules, o.verify != nil, &o.changes)
+		t.changes, t.by = t.changes[:0], t.by[:0]
 		clear(t.seen)
+		t.maker.reset()
 	}
+	o.verify.reset()
 	return o.source.Open(ctx)
 }
 
@@ -174,6 +200,13 @@ func (o *updateOp) runWhole(ctx *Ctx) error {
 			return err
 		}
 	}
+	if o.merges {
+		for i := 0; i < o.buffer.Chunks(); i++ {
+			if err := o.merged(ctx, o.buffer.Chunk(i)); err != nil {
+				return err
+			}
+		}
+	}
 	return o.write(ctx)
 }
 
@@ -227,24 +260,13 @@ func lockRows(ctx *Ctx, w *rowWriter, key int, b *types.Batch, mode kv.LockMode,
 // compute makes the new images for a batch of the source.
 func (o *updateOp) compute(ctx *Ctx, in *types.Batch) error {
 	for _, t := range o.targets {
-		resetRows(t.rows, t.writer.table, in.Rows)
-		for j, p := range t.old {
-			if p >= 0 {
-				copyRows(t.rows.Cols[j], in.Cols[p], in.Rows)
-			} else {
-				setNulls(t.rows.Cols[j], in.Rows)
-			}
+		if err := t.compute(ctx, in); err != nil {
+			return err
 		}
-		for j, e := range t.set {
-			v, err := e.Eval(ctx, in)
-			if err != nil {
-				return err
-			}
-			dst := t.rows.Cols[t.assigned[j]-1]
-			dst.Nulls = dst.Nulls[:0]
-			copyRows(dst, v, in.Rows)
+		if o.merges {
+			continue
 		}
-		if err := t.writer.checkRows(ctx, t.rows); err != nil {
+		if err := t.check(ctx); err != nil {
 			return err
 		}
 	}
@@ -254,6 +276,9 @@ func (o *updateOp) compute(ctx *Ctx, in *types.Batch) error {
 		first := false
 		for _, t := range o.targets {
 			if in.Cols[t.key].IsNull(i) {
+				if err := o.make(ctx, t, i); err != nil {
+					return err
+				}
 				continue
 			}
 			isNew, err := o.collect(t, in, i)
@@ -271,10 +296,46 @@ func (o *updateOp) compute(ctx *Ctx, in *types.Batch) error {
 		return nil
 	}
 	o.affected += int64(kept.N)
+	if err := o.note(ctx, in, kept); err != nil || o.merges {
+		return err
+	}
+	return o.show(ctx, in, kept)
+}
+
+// merged makes the new images for a batch once more, as they are with what all targets change.
+func (o *updateOp) merged(ctx *Ctx, in *types.Batch) error {
+	for _, t := range o.targets {
+		if err := t.compute(ctx, in); err != nil {
+			return err
+		}
+		for k := 0; k < in.N; k++ {
+			i := position(in.Rows, k)
+			if in.Cols[t.key].IsNull(i) {
+				continue
+			}
+			for j, d := range t.first.changes[t.first.seen[in.Cols[t.key].S[i]]].newRow {
+				t.rows.Cols[j].Set(i, d)
+			}
+		}
+		if err := t.check(ctx); err != nil {
+			return err
+		}
+	}
+	return o.show(ctx, in, in.Rows)
+}
+
+// images are the new rows of all targets.
+func (o *updateOp) images() [][]*types.Vec {
 	images := make([][]*types.Vec, len(o.targets))
 	for i, t := range o.targets {
 		images[i] = t.rows.Cols
 	}
+	return images
+}
+
+// show tests the conditions of views on new rows and makes those of RETURNING.
+func (o *updateOp) show(ctx *Ctx, in *types.Batch, kept types.Rows) error {
+	images := o.images()
 	if len(o.checks) > 0 {
 		b := o.returned.image(in, kept, images...)
 		err := testViewChecks(ctx, o.node.Checks, o.checks, b, func(i int) string {
@@ -287,27 +348,91 @@ func (o *updateOp) compute(ctx *Ctx, in *types.Batch) error {
 	return o.returned.add(ctx, in, kept, images...)
 }
 
+// note tells the verifier which rows are meant.
+func (o *updateOp) note(ctx *Ctx, in *types.Batch, kept types.Rows) error {
+	v := o.verify
+	if v == nil {
+		return nil
+	}
+	if err := v.evaluate(ctx, o.returned.image(in, kept, o.images()...)); err != nil {
+		return err
+	}
+	for k := range kept.N {
+		i := position(kept, k)
+		must := uint64(0)
+		for n, r := range v.node.Roles {
+			if r.Target < 0 {
+				continue
+			}
+			if t := o.targets[r.Target]; !in.Cols[t.key].IsNull(i) || t.maker.makes(i) {
+				must |= 1 << n
+			}
+		}
+		if err := v.note(ctx, in, v.vecs, i, must); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compute makes the new images of one target. Where an outer join has left out the row, and none is made, they are NULL.
+func (t *updateTarget) compute(ctx *Ctx, in *types.Batch) error {
+	resetRows(t.rows, t.writer.table, in.Rows)
+	for j, p := range t.old {
+		if p >= 0 {
+			copyRows(t.rows.Cols[j], in.Cols[p], in.Rows)
+		} else {
+			setNulls(t.rows.Cols[j], in.Rows)
+		}
+	}
+	for j, e := range t.set {
+		v, err := e.Eval(ctx, in)
+		if err != nil {
+			return err
+		}
+		dst := t.rows.Cols[t.assigned[j]-1]
+		dst.Nulls = dst.Nulls[:0]
+		copyRows(dst, v, in.Rows)
+	}
+	t.have = in.Rows
+	if t.maker == nil {
+		return nil
+	}
+	return t.maker.compute(ctx, t, in)
+}
+
+// check tests the constraints of the rows at hand.
+func (t *updateTarget) check(ctx *Ctx) error {
+	t.rows.Rows = t.have
+	return t.writer.checkRows(ctx, t.rows)
+}
+
 // collect notes the change of a target's row that row i of the source makes. It reports false if the row has
 // a change already: of a table the first counts; through a view, a different one is an error.
 func (o *updateOp) collect(t *updateTarget, in *types.Batch, i int) (bool, error) {
 	key := in.Cols[t.key].S[i]
-	if t.seen == nil {
-		t.seen = map[string]int{}
+	f := t.first
+	if f.seen == nil {
+		f.seen = map[string]int{}
 	}
 	n := len(t.rows.Cols) - 1
-	if at, ok := t.seen[key]; ok {
-		if o.node.View != nil {
-			c := &t.changes[at]
-			for j := 0; j < n; j++ {
-				if !sameValue(t.writer.table.Columns[j].Type, c.newRow[j], t.rows.Cols[j].Datum(i)) {
-					return false, errs.New(errs.CardinalityViolation, `rows of view "%s" would change one row of table "%s" differently`, o.node.View.Name, t.writer.table.Name).
-						WithHint("Change the condition so that the rows of the view agree on the new values.")
-				}
+	if at, ok := f.seen[key]; ok {
+		if o.node.View == nil {
+			return false, nil
+		}
+		c := &f.changes[at]
+		for _, number := range t.assigned {
+			typ, d := t.writer.table.Columns[number-1].Type, t.rows.Cols[number-1].Datum(i)
+			if o.merges && !f.by[at][number] {
+				c.newRow[number-1] = d
+				f.by[at][number] = true
+			} else if !sameShown(typ, c.newRow[number-1], d) {
+				return false, o.differently(t)
 			}
 		}
 		return false, nil
 	}
-	t.seen[key] = len(t.changes)
+	f.seen[key] = len(f.changes)
 	values := make([]types.Datum, 2*n)
 	c := change{oldRow: values[:n:n], newRow: values[n:], oldKey: key, newKey: key}
 	for j := 0; j < n; j++ {
@@ -316,16 +441,39 @@ func (o *updateOp) collect(t *updateTarget, in *types.Batch, i int) (bool, error
 		}
 		c.newRow[j] = t.rows.Cols[j].Datum(i)
 	}
-	t.changes = append(t.changes, c)
+	f.changes = append(f.changes, c)
+	if o.merges {
+		by := map[int16]bool{}
+		for _, number := range t.assigned {
+			by[number] = true
+		}
+		f.by = append(f.by, by)
+	}
 	return true, nil
+}
+
+// differently is the error for rows of a view that do not agree about a row of a table.
+func (o *updateOp) differently(t *updateTarget) error {
+	return errs.New(errs.CardinalityViolation, `rows of view "%s" would change one row of table "%s" differently`, o.node.View.Name, t.writer.table.Name).
+		WithHint("Change the condition so that the rows of the view agree on the new values.")
 }
 
 // write makes the collected changes and checks the rules.
 func (o *updateOp) write(ctx *Ctx) error {
 	for _, t := range o.targets {
-		if err := t.write(ctx); err != nil {
+		if t.first != t {
+			t.writer.close(ctx)
+			continue
+		}
+		if err := t.write(ctx, o.verify); err != nil {
 			return err
 		}
+	}
+	for _, t := range o.targets {
+		if err := t.maker.write(ctx, t.first.writer); err != nil {
+			return err
+		}
+		t.writer.close(ctx)
 	}
 	return o.end(ctx)
 }
@@ -334,7 +482,7 @@ func (o *updateOp) write(ctx *Ctx) error {
 func (o *updateOp) end(ctx *Ctx) error {
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "UPDATE")
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "UPDATE", o.verify.atEnd(ctx, changes))
 }
 
 // live are those of the collected changes that change something, with their keys, of which unique ones are locked.
@@ -342,13 +490,13 @@ func (t *updateTarget) live(ctx *Ctx) ([]change, error) {
 	w := t.writer
 	keyAssigned := false
 	for _, k := range w.codec.KeyColumns() {
-		keyAssigned = keyAssigned || slices.Contains(t.assigned, k.Number)
+		keyAssigned = keyAssigned || slices.Contains(t.all, k.Number)
 	}
 	var keys [][]byte
 	live := t.changes[:0:len(t.changes)]
 	for i := range t.changes {
 		c := t.changes[i]
-		if !w.changed(&c, t.assigned) {
+		if !w.changed(&c, t.all) {
 			continue
 		}
 		if keyAssigned {
@@ -366,7 +514,7 @@ func (t *updateTarget) live(ctx *Ctx) ([]change, error) {
 	return live, w.lock(ctx, keys, kv.LockUpdate, whileInserting)
 }
 
-func (t *updateTarget) write(ctx *Ctx) error {
+func (t *updateTarget) write(ctx *Ctx, verify *viewVerifier) error {
 	w := t.writer
 	live, err := t.live(ctx)
 	if err != nil {
@@ -381,8 +529,8 @@ func (t *updateTarget) write(ctx *Ctx) error {
 		if err := w.putNew(ctx, &live[i]); err != nil {
 			return err
 		}
+		verify.noteMoved(w.table, &live[i])
 	}
-	w.close(ctx)
 	return nil
 }
 

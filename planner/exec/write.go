@@ -31,6 +31,7 @@ type (
 		Targets   []*UpdateTarget
 		Checks    []algebra.ViewCheck
 		View      *catalog.Table
+		Verify    *ViewVerify // nil: nothing can go wrong
 		Returning []algebra.Item
 		Rules     []*Rule
 		Skips     *Skips
@@ -41,6 +42,7 @@ type (
 		Source    Node
 		Targets   []*DeleteTarget
 		View      *catalog.Table
+		Verify    *ViewVerify
 		Returning []algebra.Item
 		Rules     []*Rule
 		Skips     *Skips
@@ -52,6 +54,10 @@ type (
 		Old []algebra.ScanColumn
 		Set []algebra.Assignment
 		New []algebra.ScanColumn
+		// Of a table that an outer join may leave out: see algebra.UpdateTarget.
+		Optional bool
+		MakeIf   algebra.Scalar
+		Make     []algebra.Assignment
 	}
 	// DeleteTarget is one table that Delete removes from.
 	DeleteTarget struct {
@@ -76,7 +82,12 @@ func (n *Insert) Scalars() []algebra.Scalar {
 func (n *Update) Scalars() []algebra.Scalar {
 	list := itemScalars(n.Returning)
 	for _, t := range n.Targets {
-		list = append(list, assignmentScalars(t.Set)...)
+		list = append(append(append(list, assignmentScalars(t.Set)...), some(t.MakeIf)...), assignmentScalars(t.Make)...)
+	}
+	if n.Verify != nil {
+		for _, e := range n.Verify.Meant {
+			list = append(list, some(e)...)
+		}
 	}
 	return append(list, checkScalars(n.Checks)...)
 }

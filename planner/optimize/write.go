@@ -68,10 +68,12 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 		for _, c := range t.Old {
 			need.Add(c.ID)
 		}
-		for _, a := range t.Set {
+		for _, a := range append(t.Set[:len(t.Set):len(t.Set)], t.Make...) {
 			algebra.ScalarColumns(a.Value, need)
 		}
+		algebra.ScalarColumns(t.MakeIf, need)
 	}
+	verifyColumns(r.Verify, need)
 	for _, it := range r.Returning {
 		algebra.ScalarColumns(it.Expr, need)
 	}
@@ -85,22 +87,33 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 	n := &exec.Update{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View}
 	var ops []operation
 	for _, t := range r.Targets {
-		ops = append(ops, operation{table: t.Table, update: assigned(t.Set)})
+		ops = append(ops, operation{table: t.Table, update: assigned(t.Set), insert: t.Make != nil})
 	}
 	var keep bool
 	if n.Rules, n.Skips, keep, err = p.rules(ops); err != nil {
 		return nil, err
 	}
 	for _, t := range r.Targets {
-		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New}
+		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New, Optional: t.Optional}
 		if planned.Target, err = p.target(t.Table); err != nil {
 			return nil, err
 		}
-		planned.Target.Keep = keep
+		planned.Target.Keep = keep || r.Verify != nil
 		if planned.Set, err = p.assignments(t.Set); err != nil {
 			return nil, err
 		}
+		if planned.MakeIf, err = p.optionalScalar(t.MakeIf); err != nil {
+			return nil, err
+		}
+		if t.Make != nil {
+			if planned.Make, err = p.assignments(t.Make); err != nil {
+				return nil, err
+			}
+		}
 		n.Targets = append(n.Targets, planned)
+	}
+	if n.Verify, err = p.viewVerify(r.Verify); err != nil {
+		return nil, err
 	}
 	if n.Checks, err = p.viewChecks(r.Checks); err != nil {
 		return nil, err
@@ -121,6 +134,7 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 			need.Add(c.ID)
 		}
 	}
+	verifyColumns(r.Verify, need)
 	for _, it := range r.Returning {
 		algebra.ScalarColumns(it.Expr, need)
 	}
@@ -142,8 +156,11 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		target.Keep = keep
+		target.Keep = keep || r.Verify != nil
 		n.Targets = append(n.Targets, &exec.DeleteTarget{Target: target, Key: t.Key, Old: t.Old})
+	}
+	if n.Verify, err = p.viewVerify(r.Verify); err != nil {
+		return nil, err
 	}
 	if n.Returning, err = p.items(r.Returning); err != nil {
 		return nil, err

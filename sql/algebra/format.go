@@ -288,7 +288,11 @@ func (f *formatter) rel(r Rel, depth int) {
 			if len(t.New) > 0 {
 				f.line(depth+2, "new%s", f.scanCols(name, t.New))
 			}
+			if t.Make != nil {
+				f.line(depth+2, "make if %s%s", f.scalar(t.MakeIf), f.assignments(t.Make, name))
+			}
 		}
+		f.verify(depth+1, r.Verify)
 		f.writeTail(depth+1, nil, nil, r.Checks, r.Returning)
 	case *Delete:
 		head := "delete" + through(r.View)
@@ -296,6 +300,7 @@ func (f *formatter) rel(r Rel, depth int) {
 			head += " from " + t.Table.Name + " key " + f.col(t.Key)
 		}
 		f.line(depth, "%s", head)
+		f.verify(depth+1, r.Verify)
 		f.writeTail(depth+1, nil, nil, nil, r.Returning)
 	default:
 		f.line(depth, "%T", r)
@@ -314,6 +319,15 @@ func (f *formatter) writeTail(depth int, made []ScanColumn, name func(int16) str
 	}
 	if len(returning) > 0 {
 		f.line(depth, "returning%s", f.items(returning))
+	}
+}
+
+func (f *formatter) verify(depth int, v *ViewVerify) {
+	if v == nil {
+		return
+	}
+	for _, r := range v.Roles {
+		f.line(depth, "verify %s as %s", r.Table.Name, r.Alias)
 	}
 }
 

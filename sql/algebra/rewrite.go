@@ -299,8 +299,16 @@ func (w *Rewriter) RewriteRel(r Rel) Rel {
 		n.Targets = make([]*UpdateTarget, len(r.Targets))
 		for i, t := range r.Targets {
 			c := *t
-			c.Set = w.assignments(t.Set)
+			c.Set, c.MakeIf = w.assignments(t.Set), w.RewriteScalar(t.MakeIf)
+			if t.Make != nil {
+				c.Make = w.assignments(t.Make)
+			}
 			n.Targets[i] = &c
+		}
+		if r.Verify != nil {
+			v := *r.Verify
+			v.Meant, _ = w.scalars(v.Meant)
+			n.Verify = &v
 		}
 		n.Returning, _ = w.items(r.Returning)
 		return &n

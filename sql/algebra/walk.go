@@ -133,6 +133,11 @@ func (v *Visitor) VisitRel(r Rel) {
 	case *Update:
 		for _, t := range r.Targets {
 			v.visitAssignments(t.Set)
+			v.VisitScalar(t.MakeIf)
+			v.visitAssignments(t.Make)
+		}
+		if r.Verify != nil {
+			v.visitScalars(r.Verify.Meant)
 		}
 		v.visitChecks(r.Checks)
 		v.visitItems(r.Returning)

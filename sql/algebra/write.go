@@ -32,6 +32,7 @@ type (
 		// rows that change one base row differently are an error (21000). For a plain table the first
 		// Source row of a table row counts, as in PostgreSQL.
 		View      *catalog.Table
+		Verify    *ViewVerify // nil: nothing can go wrong
 		Returning []Item
 	}
 	// UpdateTarget is one table that Update changes.
@@ -41,12 +42,41 @@ type (
 		Old   []ScanColumn
 		Set   []Assignment
 		New   []ScanColumn // ColIDs of the new row in Returning and Checks
+		// Optional: an outer join may leave out the row; its key is then NULL. If MakeIf is true, a row is made of Make, which has
+		// one expression per live column; if Make is nil, that is an error.
+		Optional bool
+		MakeIf   Scalar
+		Make     []Assignment
+	}
+	// ViewVerify tells how to see whether a write through a join view has the effect that was meant: that the view shows the rows
+	// written as they were given, and its other rows as they were.
+	ViewVerify struct {
+		View *catalog.Table
+		// Bases are the tables (by position in the flattened view) whose rows tell rows of the view apart, Identity the keys of
+		// these rows in Source.
+		Bases    []int
+		Tables   []*catalog.Table // of Bases
+		Identity []ColID
+		// Meant are the columns of the view as they should be, over Source and new rows; nil for one that follows from others.
+		Meant []Scalar
+		// Roles are places of changed tables in the view by which their rows may show in other rows of it.
+		Roles []ViewRole
+	}
+	// ViewRole is a place of a table in a flattened view.
+	ViewRole struct {
+		Base  int
+		Table *catalog.Table
+		Alias string
+		// Target is the position of the UpdateTarget whose rows the rows of the view that were written must show here afterwards; -1
+		// if they need not.
+		Target int
 	}
 	// Delete removes rows, of one table or, through a join view, of several.
 	Delete struct {
 		Source    Rel
 		Targets   []*DeleteTarget
 		View      *catalog.Table
+		Verify    *ViewVerify // nil: nothing can go wrong
 		Returning []Item
 	}
 	// DeleteTarget is one table that Delete removes from.

@@ -176,8 +176,21 @@ type View struct {
 	Query       string // the SELECT, complete and fully qualified, so that it means the same under any search_path
 	Source      string // as pg_get_viewdef prints it
 	CheckOption string // "", "local", "cascaded"
+	// DeleteFrom is the item of FROM that DELETE removes rows of, by its name there; "": the rules decide.
+	DeleteFrom string `json:",omitempty"`
 	// DependsOn are the columns read: relation OID to attribute numbers.
 	DependsOn map[OID][]int16
+}
+
+// Options are the options of the view as pg_class.reloptions shows them.
+func (v *View) Options() (list []string) {
+	if v.CheckOption != "" {
+		list = append(list, "check_option="+v.CheckOption)
+	}
+	if v.DeleteFrom != "" {
+		list = append(list, "delete_from="+v.DeleteFrom)
+	}
+	return list
 }
 
 // Sequence is the definition of a sequence; its value lives outside transactions.

@@ -103,8 +103,10 @@ func (s *Snapshot) classRow(o object) []datum {
 			c.triggers = c.triggers || len(t.Referencing) > 0 || len(s.AssertionsOn(t.OID)) > 0 // see pgTrigger
 		case KindView:
 			c.rules = true
-			if t.View != nil && t.View.CheckOption != "" {
-				c.options = array(types.Text, []string{"check_option=" + t.View.CheckOption}, text)
+			if t.View != nil {
+				if list := t.View.Options(); len(list) > 0 {
+					c.options = array(types.Text, list, text)
+				}
 			}
 		case KindSequence:
 			c.file, c.pages, c.tuples = OID(t.Sequence.Storage), 1, 1

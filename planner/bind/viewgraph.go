@@ -1,0 +1,331 @@
+package bind
+
+import (
+	"holdfast/sql/algebra"
+	"holdfast/sql/catalog"
+)
+
+// keyGraph is what the conditions and unique keys of a join tell about which rows go together. Everything that is said about a join
+// view is read off it: which columns can be set and where they are written, what DELETE removes, what has to be checked after a write.
+//
+// It is a closure of functional dependencies. A row of one table is known; so are the columns that conditions equate with known ones
+// or with constants; a table of which a unique key is known is known as a whole. Keys with nullable columns serve as well: what is
+// known by equality is not NULL. (A graph of foreign keys would say less: they are not needed for a key to be unique, and do not tell
+// what conditions fix.)
+type keyGraph struct {
+	f  *flatView
+	at map[algebra.ColID]baseColumn
+	// equations hold in every row of the view.
+	equations []equation
+	// preserved[i]: a row of table i occurs in one row of the view at most, because it fixes the rows of all other tables, and every
+	// row of the view has one.
+	preserved []bool
+	// single[i]: a row of table i occurs in one row of the view at most; on the missing side of an outer join, of those that show it.
+	single []bool
+	fixes  [][]bool // fixes[i][j]: a row of table i fixes that of table j, or that there is none
+}
+
+// baseColumn is a column of one of the base tables.
+type baseColumn struct {
+	base   int
+	number int16
+}
+
+// equation says that two columns are equal, or, with b 0, that one has a fixed value.
+type equation struct {
+	a, b  algebra.ColID
+	value scalar
+}
+
+// equationOf recognises a = b and a = constant, conversions that were not written aside.
+func equationOf(e scalar) (equation, bool) {
+	c, ok := e.(*algebra.Call)
+	if !ok || c.Op != "=" || len(c.Args) != 2 {
+		return equation{}, false
+	}
+	l, r := columnUnder(c.Args[0]), columnUnder(c.Args[1])
+	switch {
+	case l != 0 && r != 0:
+		return equation{a: l, b: r}, true
+	case l != 0 && !hasColumn(c.Args[1]) && !volatile(c.Args[1]):
+		return equation{a: l, value: c.Args[1]}, true
+	case r != 0 && !hasColumn(c.Args[0]) && !volatile(c.Args[0]):
+		return equation{a: r, value: c.Args[0]}, true
+	}
+	return equation{}, false
+}
+
+func equationsOf(conds []scalar) (out []equation) {
+	for _, c := range conds {
+		if e, ok := equationOf(c); ok {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func columnUnder(e scalar) algebra.ColID {
+	for {
+		switch x := e.(type) {
+		case *algebra.Col:
+			return x.ID
+		case *algebra.Cast:
+			if !x.Implicit {
+				return 0
+			}
+			e = x.Arg
+		default:
+			return 0
+		}
+	}
+}
+
+// always are the conditions that hold of every row of the view, those of the views under it included.
+func (f *flatView) always() []scalar {
+	out := append([]scalar(nil), f.conds...)
+	for _, l := range f.levels {
+		if l.cond != nil {
+			out = append(out, conjuncts(l.cond)...)
+		}
+	}
+	return out
+}
+
+// keys is the key graph of the view.
+func (f *flatView) keys() *keyGraph {
+	if f.graph != nil {
+		return f.graph
+	}
+	g := &keyGraph{f: f, at: map[algebra.ColID]baseColumn{}}
+	for i, base := range f.bases {
+		for _, c := range base.src.scan.Cols {
+			g.at[c.ID] = baseColumn{i, c.Number}
+		}
+	}
+	g.equations = equationsOf(f.always())
+	n := len(f.bases)
+	g.preserved, g.single, g.fixes = make([]bool, n), make([]bool, n), make([][]bool, n)
+	for i, base := range f.bases {
+		g.fixes[i] = g.closure(i)
+		g.single[i] = true
+		for _, fixed := range g.fixes[i] {
+			g.single[i] = g.single[i] && fixed
+		}
+		g.preserved[i] = n == 1 || g.single[i] && !base.nullable
+	}
+	f.graph = g
+	return g
+}
+
+// within reports whether a table is on the side of an outer join that may be missing.
+func (j *outerJoin) within(base *flatBase) bool {
+	for _, m := range j.missing {
+		if m == base {
+			return true
+		}
+	}
+	return false
+}
+
+// closure finds the tables that a row of table i fixes.
+func (g *keyGraph) closure(i int) []bool {
+	bases := g.f.bases
+	whole := make([]bool, len(bases))
+	whole[i] = true
+	known := map[baseColumn]bool{}
+	has := func(id algebra.ColID) bool {
+		c, ok := g.at[id]
+		return ok && (whole[c.base] || known[c])
+	}
+	learn := func(id algebra.ColID) bool {
+		c, ok := g.at[id]
+		if !ok || whole[c.base] || known[c] {
+			return false
+		}
+		known[c] = true
+		return true
+	}
+	missing := func(j *outerJoin, id algebra.ColID) bool {
+		c, ok := g.at[id]
+		return ok && j.within(bases[c.base])
+	}
+	for changed := true; changed; {
+		changed = false
+		both := func(e equation) {
+			if e.b == 0 {
+				changed = learn(e.a) || changed
+				return
+			}
+			if has(e.a) {
+				changed = learn(e.b) || changed
+			}
+			if has(e.b) {
+				changed = learn(e.a) || changed
+			}
+		}
+		for _, e := range g.equations {
+			both(e)
+		}
+		for _, j := range g.f.outer {
+			if j.full {
+				continue
+			}
+			// If the row that is known is on the missing side, then that side is not missing. Otherwise the kept side fixes the
+			// columns it is compared with, not the other way round.
+			if j.within(bases[i]) {
+				for _, e := range equationsOf(j.on) {
+					both(e)
+				}
+				continue
+			}
+			for _, e := range equationsOf(j.on) {
+				if e.b == 0 {
+					if missing(j, e.a) {
+						changed = learn(e.a) || changed
+					}
+					continue
+				}
+				a, b := e.a, e.b
+				if missing(j, a) && missing(j, b) {
+					both(e)
+					continue
+				}
+				if missing(j, a) {
+					a, b = b, a
+				}
+				if has(a) && missing(j, b) {
+					changed = learn(b) || changed
+				}
+			}
+		}
+		for j, base := range bases {
+			if !whole[j] && hasKey(base.src.base, func(n int16) bool { return known[baseColumn{j, n}] }) {
+				whole[j], changed = true, true
+			}
+		}
+	}
+	return whole
+}
+
+// hasKey reports whether the columns known hold a unique key of a table. Since they are known by equality they
+// are not NULL, and so keys with nullable columns serve as well.
+func hasKey(t *catalog.Table, known func(int16) bool) bool {
+	for _, x := range t.Indexes {
+		if !x.Unique || x.Invalid || x.Predicate != "" || deferrable(t, x) {
+			continue
+		}
+		all := true
+		for _, k := range x.Keys {
+			all = all && k.Column != 0 && known(k.Column)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+// equated are the columns equal to a column in every row of the join, itself included.
+func (g *keyGraph) equated(id algebra.ColID) []baseColumn {
+	set := algebra.ColsOf(id)
+	list := []algebra.ColID{id}
+	for changed := true; changed; {
+		changed = false
+		for _, e := range g.equations {
+			if e.b == 0 || set.Has(e.a) == set.Has(e.b) {
+				continue
+			}
+			next := e.a
+			if set.Has(e.a) {
+				next = e.b
+			}
+			set.Add(next)
+			list = append(list, next)
+			changed = true
+		}
+	}
+	var out []baseColumn
+	for _, id := range list {
+		if c, ok := g.at[id]; ok {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// anyPreserved reports whether a table of the join is key-preserved.
+func (g *keyGraph) anyPreserved() bool { return g.identity() >= 0 }
+
+// identity is a table by whose rows the rows of the view are told apart: the first that is key-preserved; -1 if there is none.
+func (g *keyGraph) identity() int {
+	for i, p := range g.preserved {
+		if p {
+			return i
+		}
+	}
+	return -1
+}
+
+// tables are the tables that columns of an expression belong to.
+func (g *keyGraph) tables(e scalar) map[int]bool {
+	cols := algebra.ColSet{}
+	algebra.ScalarColumns(e, cols)
+	out := map[int]bool{}
+	for id := range cols {
+		if c, ok := g.at[id]; ok {
+			out[c.base] = true
+		}
+	}
+	return out
+}
+
+// links are the conditions over several tables, which say which rows belong together: those that hold of every row, and those of
+// outer joins.
+func (g *keyGraph) links() (always, outer []scalar) {
+	for _, c := range g.f.always() {
+		if len(g.tables(c)) > 1 {
+			always = append(always, c)
+		}
+	}
+	for _, j := range g.f.outer {
+		outer = append(outer, j.on...)
+	}
+	return always, outer
+}
+
+// joinedBy reports whether an outer join looks for the rows of its missing side by a column of that side.
+func (g *keyGraph) joinedBy(id algebra.ColID) bool {
+	c, ok := g.at[id]
+	if !ok {
+		return false
+	}
+	for _, j := range g.f.outer {
+		if !j.within(g.f.bases[c.base]) {
+			continue
+		}
+		for _, on := range j.on {
+			cols := algebra.ColSet{}
+			algebra.ScalarColumns(on, cols)
+			if cols.Has(id) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// alone reports whether a table makes up the missing side of an outer join by itself, so that a row of it can be made where there is
+// none.
+func (g *keyGraph) alone(i int) *outerJoin {
+	var found *outerJoin
+	for _, j := range g.f.outer {
+		if !j.within(g.f.bases[i]) {
+			continue
+		}
+		if found != nil || j.full || len(j.missing) != 1 {
+			return nil
+		}
+		found = j
+	}
+	return found
+}
