@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"strings"
+
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
@@ -10,7 +12,7 @@ import (
 // INSERT through a join view writes a row of every table of the join. Columns that the join equates have one
 // value, whichever of them was given. A table that others refer to (a parent) gets a row only where there is
 // none with the key; a row that is there must agree with what was given. The others get a row for each row of
-// the view.
+// the view. A table that an outer join may leave out gets one only if a value other than NULL was given for it.
 //
 // It is made of parts that exist: the rows given become a WITH query that is evaluated once, each parent an
 // INSERT of its own over it, and the table that the view has one row for each row of is the statement's INSERT.
@@ -18,15 +20,24 @@ import (
 // joinInsert is an INSERT through a join view in the making.
 type joinInsert struct {
 	*insertion
-	g       *keyGraph
-	class   map[baseColumn]int // columns that are equal have the same class
-	members map[int][]baseColumn
-	given   *algebra.CTE
-	at      map[int]int // class to the position of its value in given
-	parts   []*insertPart
-	main    *insertPart
-	row     func(class int) *algebra.Col // of the row that the statement's INSERT is at
-	source  *algebra.CTEScan             // where that row comes from
+	g     *keyGraph
+	class map[baseColumn]int // columns that are equal have the same class
+	// supplied are the classes that a value was given for, by the statement or by a condition of the view.
+	supplied map[int]bool
+	columns  []suppliedColumn
+	members  map[int][]baseColumn
+	given    *algebra.CTE
+	at       map[int]int // class to the position of its value in given
+	parts    []*insertPart
+	main     *insertPart
+	row      func(class int) *algebra.Col // of the row that the statement's INSERT is at
+	source   *algebra.CTEScan             // where that row comes from
+}
+
+// suppliedColumn is a column of the view that the statement gives, and the position of its value in given.
+type suppliedColumn struct {
+	c *writeColumn
+	n int
 }
 
 // insertPart is what is inserted into one table of the join.
@@ -34,13 +45,14 @@ type insertPart struct {
 	i      int // of the table in the join
 	base   *baseTable
 	parent bool
+	outer  *outerJoin     // by which the table may be left out
 	key    *catalog.Index // by which a row of the table is found
-	cte    *algebra.CTE   // the INSERT, nil for the main part
+	cte    *algebra.CTE   // the INSERT, nil for the main part and for a table that is left out
 }
 
 func (in *insertion) joinView() *result {
 	b, w := in.b, in.w
-	j := &joinInsert{insertion: in, g: w.flat.keys(), class: map[baseColumn]int{}, members: map[int][]baseColumn{}, at: map[int]int{}}
+	j := &joinInsert{insertion: in, g: w.flat.keys(), class: map[baseColumn]int{}, members: map[int][]baseColumn{}, at: map[int]int{}, supplied: map[int]bool{}}
 	if in.q.OnConflict != nil {
 		b.unsupported(in.q.OnConflict.Pos(), "ON CONFLICT on a join view")
 	}
@@ -48,7 +60,8 @@ func (in *insertion) joinView() *result {
 	j.split()
 	extra := j.values()
 	for _, p := range j.parts {
-		if p != j.main {
+		p.key = j.findKey(p)
+		if p != j.main && (p.outer == nil || len(j.own(p)) > 0) {
 			j.insertPart(p)
 		}
 	}
@@ -88,7 +101,11 @@ func (j *joinInsert) classes() {
 			}
 		}
 	}
-	for _, e := range j.g.equations {
+	equations := j.g.equations
+	for _, o := range j.g.f.outer {
+		equations = append(equations[:len(equations):len(equations)], equationsOf(o.on)...)
+	}
+	for _, e := range equations {
 		a, ok1 := j.g.at[e.a]
 		c, ok2 := j.g.at[e.b]
 		if e.b == 0 || !ok1 || !ok2 || a.number < 0 || c.number < 0 {
@@ -111,6 +128,9 @@ func (j *joinInsert) classes() {
 func (j *joinInsert) split() {
 	for i, base := range j.w.bases {
 		p := &insertPart{i: i, base: base, parent: !j.g.preserved[i]}
+		if j.w.flat.bases[i].nullable {
+			p.outer = j.g.alone(i)
+		}
 		for k, other := range j.w.bases {
 			if j.g.preserved[i] && j.g.preserved[k] && i != k && j.refers(k, other.table, i, base.table) {
 				p.parent = true
@@ -149,9 +169,9 @@ func (j *joinInsert) refers(k int, from *catalog.Table, i int, to *catalog.Table
 	return false
 }
 
-// values makes the WITH query of the rows given: a column for each class that has a value. Classes of several
-// columns that no value was given for take the default of one of them. It returns the pairs of values that
-// were given for the same class.
+// values makes the WITH query of the rows given: a column for each class that has a value. A class of several columns that no value was
+// given for takes that of a row that is there, found by what is known; or else the default of one of its columns. It returns the pairs
+// of values that were given for the same class.
 func (j *joinInsert) values() [][2]int {
 	b, s := j.b, j.scope
 	p := &algebra.Project{Input: j.rel}
@@ -166,37 +186,129 @@ func (j *joinInsert) values() [][2]int {
 		if e == nil {
 			continue
 		}
-		class := j.class[c.at]
 		n := add(c.name, e)
+		j.columns = append(j.columns, suppliedColumn{c, n})
+		if c.inverse != nil {
+			n = add(c.name, b.assign(c.inverse.back(b, e), c.column.Type, c.column.Mod, c.column.Name, -1, false))
+		}
+		class := j.class[c.at]
 		if first, ok := j.at[class]; ok {
 			twice = append(twice, [2]int{first, n})
 			continue
 		}
-		j.at[class] = n
+		j.at[class], j.supplied[class] = n, true
 	}
-	// In the order of the tables, so that the result does not depend on chance.
-	for i, base := range j.w.bases {
-		for _, c := range base.table.Columns {
-			class := j.class[baseColumn{i, c.Number}]
-			if _, ok := j.at[class]; ok || c.Dropped || len(j.members[class]) < 2 || j.members[class][0] != (baseColumn{i, c.Number}) {
+	constants := func(list []equation) {
+		for _, e := range list {
+			at, ok := j.g.at[e.a]
+			if e.b != 0 || !ok || at.number < 0 || e.value == nil {
 				continue
 			}
-			j.at[class] = add(c.Name, j.classDefault(class))
+			class := j.class[at]
+			if _, ok := j.at[class]; !ok {
+				c := j.w.bases[at.base].table.Columns[at.number-1]
+				j.at[class], j.supplied[class] = add(c.Name, b.assign(e.value, c.Type, c.Mod, c.Name, -1, false)), true
+			}
 		}
 	}
-	for _, e := range j.g.equations { // column = constant
-		at, ok := j.g.at[e.a]
-		if e.b != 0 || !ok || at.number < 0 || e.value == nil {
-			continue
+	constants(j.g.equations)
+	for _, o := range j.g.f.outer {
+		constants(equationsOf(o.on))
+	}
+	// In the order of the tables, so that the result does not depend on chance.
+	open := func(i int) (list []int) { // classes of several columns, one of table i, that have no value yet
+		for _, c := range j.w.bases[i].table.Columns {
+			class := j.class[baseColumn{i, c.Number}]
+			if _, ok := j.at[class]; !ok && !c.Dropped && len(j.members[class]) > 1 {
+				list = append(list, class)
+			}
 		}
-		if _, ok := j.at[j.class[at]]; !ok {
-			c := j.w.bases[at.base].table.Columns[at.number-1]
-			j.at[j.class[at]] = add(c.Name, b.assign(e.value, c.Type, c.Mod, c.Name, -1, false))
+		return list
+	}
+	looked := map[*insertPart]bool{}
+	for again := true; again; {
+		again = false
+		for _, q := range j.parts {
+			if !q.parent || looked[q] || len(open(q.i)) == 0 {
+				continue
+			}
+			if q.key = j.findKey(q); q.key == nil {
+				continue
+			}
+			looked[q], again = true, true
+			below := p
+			row := func(class int) *algebra.Col {
+				if n, ok := j.at[class]; ok {
+					return b.col(below.Items[n].ID, -1)
+				}
+				return nil
+			}
+			p = b.pass(below)
+			for _, class := range open(q.i) {
+				number := int16(0)
+				for _, m := range j.members[class] {
+					if m.base == q.i {
+						number = m.number
+					}
+				}
+				found, there := j.rowThere(q, number, row)
+				c := q.base.table.Columns[number-1]
+				otherwise := j.classDefault(class)
+				j.at[class] = add(c.Name, &algebra.Case{T: typeOf(c.Type, c.Mod), Whens: []algebra.When{{Cond: there, Result: found}},
+					Else: b.assign(otherwise, c.Type, c.Mod, c.Name, -1, true)})
+			}
+		}
+		if !again { // what nothing is known of
+			for i := range j.w.bases {
+				for _, class := range open(i) {
+					m := j.members[class][0]
+					c := j.w.bases[m.base].table.Columns[m.number-1]
+					j.at[class] = add(c.Name, j.classDefault(class))
+					again = true
+				}
+				if again {
+					break
+				}
+			}
 		}
 	}
 	j.given = &algebra.CTE{Name: "rows of " + j.w.table.Name, Rel: p}
 	b.q.CTEs = append(b.q.CTEs, j.given)
 	return twice
+}
+
+// rowThere looks for the row of a table that has the key of a row given: a column of it, and whether it is there.
+func (j *joinInsert) rowThere(p *insertPart, number int16, row func(int) *algebra.Col) (found, there scalar) {
+	scan, own := j.scanTableOf(p)
+	found = j.lookup(scan, own, p, number, row)
+	scan, own = j.scanTableOf(p)
+	return found, &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery,
+		Rel: &algebra.Filter{Input: scan, Cond: and(j.matches(p, own, row)...)}}
+}
+
+// own are the columns given that are those of a table which an outer join may leave out.
+func (j *joinInsert) own(p *insertPart) (list []suppliedColumn) {
+	for _, x := range j.columns {
+		if x.c.at.base == p.i {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// wanted is the condition that a row of the table is given, by the columns of the rows given; nil if it always is.
+func (j *joinInsert) wanted(p *insertPart, source *algebra.CTEScan) scalar {
+	if p.outer == nil {
+		return nil
+	}
+	var list []scalar
+	for _, x := range j.own(p) {
+		list = append(list, &algebra.IsNull{Arg: j.b.col(source.Cols[x.n], -1), Not: true})
+	}
+	if len(list) == 1 {
+		return list[0]
+	}
+	return &algebra.Or{Args: list}
 }
 
 // classDefault is the default of a class of columns: that of the first that has one, parents first.
@@ -304,7 +416,9 @@ func (j *joinInsert) scanTableOf(p *insertPart) (*algebra.Scan, func(number int1
 func (j *joinInsert) insertPart(p *insertPart) {
 	b := j.b
 	rel, row := j.scan()
-	p.key = j.findKey(p)
+	if cond := j.wanted(p, rel.(*algebra.CTEScan)); cond != nil {
+		rel = &algebra.Filter{Input: rel, Cond: cond}
+	}
 	if p.parent && p.key != nil {
 		scan, own := j.scanTableOf(p)
 		rel = &algebra.Join{Kind: algebra.AntiJoin, Left: rel, Right: scan, On: and(j.matches(p, own, row)...)}
@@ -348,37 +462,46 @@ func (j *joinInsert) value(at baseColumn) scalar {
 			}
 		}
 	}
-	if v := j.row(j.class[at]); v != nil {
-		return b.assign(v, c.Type, c.Mod, c.Name, -1, false)
+	t := typeOf(c.Type, c.Mod)
+	if p.outer == nil && !j.w.flat.bases[p.i].nullable {
+		if v := j.row(j.class[at]); v != nil {
+			return b.assign(v, c.Type, c.Mod, c.Name, -1, false)
+		}
 	}
 	if p.key == nil {
-		return nullOf(typeOf(c.Type, c.Mod))
+		return nullOf(t)
 	}
-	inserted := j.scanCTE(p.cte)
-	fromInsert := func(number int16) scalar {
-		for i, n := range p.base.new {
-			if n.Number == number {
-				return b.col(inserted.Cols[i], -1)
+	var added scalar = nullOf(t)
+	if p.cte != nil {
+		if v := j.row(j.class[at]); v != nil {
+			added = b.assign(v, c.Type, c.Mod, c.Name, -1, false)
+		} else {
+			inserted := j.scanCTE(p.cte)
+			fromInsert := func(number int16) scalar {
+				for i, n := range p.base.new {
+					if n.Number == number {
+						return b.col(inserted.Cols[i], -1)
+					}
+				}
+				return nil
 			}
+			added = j.lookup(inserted, fromInsert, p, at.number, j.row)
 		}
-		return nil
+		if cond := j.wanted(p, j.source); cond != nil {
+			added = &algebra.Case{T: t, Whens: []algebra.When{{Cond: cond, Result: added}}, Else: nullOf(t)}
+		}
 	}
-	added := j.lookup(inserted, fromInsert, p, at.number)
 	if !p.parent {
 		return added
 	}
-	scan, own := j.scanTableOf(p)
-	found := j.lookup(scan, own, p, at.number)
-	there, thereOwn := j.scanTableOf(p)
-	exists := &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery,
-		Rel: &algebra.Filter{Input: there, Cond: and(j.matches(p, thereOwn, j.row)...)}}
-	return &algebra.Case{T: typeOf(c.Type, c.Mod), Whens: []algebra.When{{Cond: exists, Result: found}}, Else: added}
+	found, there := j.rowThere(p, at.number, j.row)
+	return &algebra.Case{T: t, Whens: []algebra.When{{Cond: there, Result: found}}, Else: added}
 }
 
 // lookup is a column of the row of a relation that has the key of the row in hand.
-func (j *joinInsert) lookup(rel algebra.Rel, own func(int16) scalar, p *insertPart, number int16) scalar {
+func (j *joinInsert) lookup(rel algebra.Rel, own func(int16) scalar, p *insertPart, number int16, row func(int) *algebra.Col) scalar {
 	v := own(number).(*algebra.Col)
-	f := &algebra.Filter{Input: rel, Cond: and(j.matches(p, own, j.row)...)}
+	f := &algebra.Filter{Input: rel, Cond: and(j.matches(p, own, row)...)}
 	return &algebra.Subquery{T: v.T, Kind: algebra.ScalarSubquery, Rel: &algebra.Project{Input: f, Items: []algebra.Item{{ID: v.ID, Expr: v}}}}
 }
 
@@ -397,49 +520,182 @@ func (j *joinInsert) rewriter() *algebra.Rewriter {
 }
 
 // checks are what must hold of a new row: it is in the join, a parent that was there agrees with what was
-// given, and the conditions that CHECK OPTION demands.
+// given, no other rows appear in the view, and the conditions that CHECK OPTION demands.
 func (j *joinInsert) checks(twice [][2]int) []algebra.ViewCheck {
 	b, w := j.b, j.w
 	var out []algebra.ViewCheck
-	check := func(view *catalog.Table, cond scalar) { out = append(out, algebra.ViewCheck{View: view, Cond: cond}) }
-	given := j.row
+	r := j.rewriter()
+	var row []scalar
+	for _, c := range w.flat.cols {
+		row = append(row, r.RewriteScalar(c.expr))
+	}
+	detail := "Failing row contains (" + strings.TrimSuffix(strings.Repeat("%s, ", len(row)), ", ") + ")."
+	check := func(view *catalog.Table, cond scalar) {
+		out = append(out, algebra.ViewCheck{View: view, Cond: cond, Detail: detail, Args: row})
+	}
 	for _, m := range twice { // two columns of one class
 		check(w.view, b.distinctOf(b.col(j.source.Cols[m[0]], -1), b.col(j.source.Cols[m[1]], -1), true, -1))
 	}
-	for _, p := range j.parts {
-		if !p.parent || p.key == nil {
-			continue
+	for _, x := range j.columns {
+		if x.c.inverse != nil && !x.c.inverse.exact {
+			out = append(out, shownAsGiven(b, w, x.c, j.row(j.class[x.c.at]), b.col(j.source.Cols[x.n], -1)))
 		}
-		scan, own := j.scanTableOf(p)
-		var differs []scalar
-		for _, c := range p.base.table.Columns {
-			at := baseColumn{p.i, c.Number}
-			if c.Dropped || isKeyColumn(p.key, c.Number) || given(j.class[at]) == nil {
-				continue
-			}
-			v := b.assign(given(j.class[at]), c.Type, c.Mod, c.Name, -1, false)
-			differs = append(differs, b.distinctOf(own(c.Number), v, false, -1))
-		}
-		if len(differs) == 0 {
-			continue
-		}
-		other := differs[0]
-		if len(differs) > 1 {
-			other = &algebra.Or{Args: differs}
-		}
-		f := &algebra.Filter{Input: scan, Cond: and(append(j.matches(p, own, given), other)...)}
-		out = append(out, algebra.ViewCheck{View: w.view, Cond: &algebra.Not{Arg: &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: f}},
-			Err: errs.New(errs.UniqueViolation, "a row of table %s that view %s would insert exists with other values", quoted(p.base.table.Name), quoted(w.view.Name)).
-				WithDetail("A row that is there must agree with the values given, or the key must be another.")})
 	}
-	r := j.rewriter()
+	for _, p := range j.parts {
+		if p.parent && p.cte != nil && p.key != nil {
+			if c := j.agrees(p); c != nil {
+				out = append(out, *c)
+			}
+		}
+	}
 	for _, cond := range j.linkConds() {
 		check(w.view, r.RewriteScalar(cond))
+	}
+	for _, p := range j.parts {
+		if p.outer == nil || p.cte == nil {
+			continue
+		}
+		for _, cond := range p.outer.on {
+			check(w.view, &algebra.Or{Args: []scalar{&algebra.Not{Arg: j.wanted(p, j.source)}, r.RewriteScalar(cond)}})
+		}
 	}
 	for _, c := range w.checks {
 		check(c.View, r.RewriteScalar(c.Cond))
 	}
+	return append(out, j.alone()...)
+}
+
+// agrees is the condition that a parent that is there has what was given for it; nil if only its key was.
+func (j *joinInsert) agrees(p *insertPart) *algebra.ViewCheck {
+	b := j.b
+	scan, own := j.scanTableOf(p)
+	var differs, values, present, keyValues []scalar
+	var columns, keyColumns []string
+	for _, k := range p.key.Keys {
+		keyColumns = append(keyColumns, quotedName(p.base.table.Columns[k.Column-1].Name))
+		keyValues = append(keyValues, j.row(j.class[baseColumn{p.i, k.Column}]))
+	}
+	for _, c := range p.base.table.Columns {
+		class := j.class[baseColumn{p.i, c.Number}]
+		if c.Dropped || isKeyColumn(p.key, c.Number) || !j.supplied[class] {
+			continue
+		}
+		v := b.assign(j.row(class), c.Type, c.Mod, c.Name, -1, false)
+		differs = append(differs, b.distinctOf(own(c.Number), v, false, -1))
+		there, _ := j.rowThere(p, c.Number, j.row)
+		columns, values, present = append(columns, quotedName(c.Name)), append(values, v), append(present, there)
+	}
+	if len(differs) == 0 {
+		return nil
+	}
+	other := differs[0]
+	if len(differs) > 1 {
+		other = &algebra.Or{Args: differs}
+	}
+	conds := append(j.matches(p, own, j.row), other)
+	if cond := j.wanted(p, j.source); cond != nil {
+		conds = append(conds, cond)
+	}
+	f := &algebra.Filter{Input: scan, Cond: and(conds...)}
+	marks := func(n int) string { return strings.TrimSuffix(strings.Repeat("%s, ", n), ", ") }
+	return &algebra.ViewCheck{View: j.w.view, Cond: &algebra.Not{Arg: &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: f}},
+		Err: errs.New(errs.UniqueViolation, "a row of table %s that view %s would insert exists with other values", quoted(p.base.table.Name), quoted(j.w.view.Name)),
+		Detail: "Key (" + strings.Join(keyColumns, ", ") + ")=(" + marks(len(keyValues)) + ") already exists with (" + strings.Join(columns, ", ") + ")=(" + marks(len(present)) +
+			"), not (" + marks(len(values)) + ").",
+		Args: append(append(keyValues, present...), values...)}
+}
+
+func quotedName(name string) string {
+	return strings.ReplaceAll(types.QuoteIdentifier(name), "%", "%%")
+}
+
+// alone are the conditions that no other rows appear in the view: rows of other tables may have waited for the new row. A foreign key
+// says that there are none.
+func (j *joinInsert) alone() []algebra.ViewCheck {
+	var out []algebra.ViewCheck
+	for _, p := range j.parts {
+		if p != j.main && p.cte == nil {
+			continue
+		}
+		for i, base := range j.w.bases {
+			if base.table.OID != p.base.table.OID || i == p.i && j.g.single[i] && !j.w.flat.bases[i].nullable || j.awaited(i) {
+				continue
+			}
+			others := j.others(p, i)
+			if others == nil {
+				continue
+			}
+			cond := scalar(&algebra.Not{Arg: &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: others}})
+			if p.parent && p.key != nil {
+				_, there := j.rowThere(p, p.key.Keys[0].Column, j.row)
+				cond = &algebra.Or{Args: []scalar{there, cond}}
+			}
+			if w := j.wanted(p, j.source); p != j.main && w != nil {
+				cond = &algebra.Or{Args: []scalar{&algebra.Not{Arg: w}, cond}}
+			}
+			out = append(out, algebra.ViewCheck{View: j.w.view, Cond: cond,
+				Err: errs.New(errs.CardinalityViolation, "other rows would appear in view %s", quoted(j.w.view.Name)).
+					WithDetail("Rows of other tables wait for the new row of table %s.", quoted(p.base.table.Name)).
+					WithHint("Insert into table %s itself.", quoted(p.base.table.Name))})
+		}
+	}
 	return out
+}
+
+// awaited reports whether a foreign key of another table says that none of its rows waits for a row in a place of the view.
+func (j *joinInsert) awaited(i int) bool {
+	for k, other := range j.w.bases {
+		if k != i && j.refers(k, other.table, i, j.w.bases[i].table) {
+			return true
+		}
+	}
+	return false
+}
+
+// others are the rows of the view as they are that would show the new row of a part in a place of it; nil if no condition joins it.
+func (j *joinInsert) others(p *insertPart, place int) algebra.Rel {
+	b := j.b
+	used := algebra.ColSet{}
+	for _, c := range j.g.f.always() {
+		algebra.ScalarColumns(c, used)
+	}
+	for _, o := range j.g.f.outer {
+		for _, c := range o.on {
+			algebra.ScalarColumns(c, used)
+		}
+	}
+	scan := j.w.bases[place].src.scan
+	row := &algebra.Project{Input: &algebra.Values{Rows: [][]scalar{{}}}}
+	for _, c := range scan.Cols {
+		v := scalar(nullOf(b.q.Column(c.ID).T))
+		if used.Has(c.ID) && c.Number > 0 {
+			v = j.value(baseColumn{p.i, c.Number})
+		}
+		row.Items = append(row.Items, algebra.Item{ID: c.ID, Expr: v})
+	}
+	r := &algebra.Rewriter{Rel: func(rel algebra.Rel) (algebra.Rel, bool) {
+		if rel == algebra.Rel(scan) {
+			return row, true
+		}
+		return nil, false
+	}}
+	inner := j.w.flat.rel
+	if j.w.flat.bases[place].nullable { // of rows that show it
+		inner = &algebra.Filter{Input: inner, Cond: present(b, scan, used)}
+	}
+	out := algebra.NewCopier(b.q).Rel(r.RewriteRel(inner))
+	b.know(j.scope)
+	return out
+}
+
+// present is a condition that holds of rows that are not left out by an outer join.
+func present(b *binder, scan *algebra.Scan, used algebra.ColSet) scalar {
+	for _, c := range scan.Cols {
+		if used.Has(c.ID) {
+			return &algebra.IsNull{Arg: b.col(c.ID, -1), Not: true}
+		}
+	}
+	return &algebra.Const{T: noMod(types.Bool), Value: types.NewBool(true)}
 }
 
 // linkConds are the conditions over several tables, which say which rows belong together.

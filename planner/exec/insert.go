@@ -6,7 +6,6 @@ import (
 	"holdfast/kv"
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
-	"holdfast/sql/errs"
 	"holdfast/sql/types"
 )
 
@@ -17,7 +16,7 @@ type insertOp struct {
 	values   []*Expr // by attribute number - 1; nil for dropped columns
 	writer   *rowWriter
 	changes  Changes
-	checks   []*Expr // of views
+	checks   []viewCheck
 	conflict *conflictResolver
 	returned *returning
 
@@ -241,43 +240,9 @@ func (o *insertOp) checkViews(ctx *Ctx, in *types.Batch) error {
 		return nil
 	}
 	b := o.returned.image(in, in.Rows, o.rows.Cols)
-	return testViewChecks(ctx, o.node.Checks, o.checks, b, func(i int) string {
+	return testViewChecks(ctx, o.checks, b, func(i int) string {
 		return rowText(ctx, o.writer.table, batchRow(o.rows, i))
 	})
-}
-
-func (b *Builder) viewChecks(list []algebra.ViewCheck, l *Layout) ([]*Expr, error) {
-	var out []*Expr
-	for _, c := range list {
-		e, err := b.Expr(c.Cond, l)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, e)
-	}
-	return out, nil
-}
-
-// testViewChecks fails for the first row on which a condition is not true.
-func testViewChecks(ctx *Ctx, checks []algebra.ViewCheck, conds []*Expr, b *types.Batch, text func(i int) string) error {
-	for i, cond := range conds {
-		v, err := cond.Eval(ctx, b)
-		if err != nil {
-			return err
-		}
-		for k := 0; k < b.N; k++ {
-			r := position(b.Rows, k)
-			if v.IsNull(r) || !v.Datum(r).Bool() {
-				if e := checks[i].Err; e != nil {
-					c := *e
-					return &c
-				}
-				return errs.New(errs.WithCheckOptionViolation, `new row violates check option for view "%s"`, checks[i].View.Name).
-					WithDetail("Failing row contains (%s).", text(r))
-			}
-		}
-	}
-	return nil
 }
 
 func (o *insertOp) Close() error { return o.source.Close() }

@@ -17,7 +17,7 @@ type updateOp struct {
 	node     *Update
 	source   Operator
 	targets  []*updateTarget
-	checks   []*Expr
+	checks   []viewCheck
 	returned *returning
 	buffer   *RowBuffer
 	changes  Changes
@@ -338,7 +338,7 @@ func (o *updateOp) show(ctx *Ctx, in *types.Batch, kept types.Rows) error {
 	images := o.images()
 	if len(o.checks) > 0 {
 		b := o.returned.image(in, kept, images...)
-		err := testViewChecks(ctx, o.node.Checks, o.checks, b, func(i int) string {
+		err := testViewChecks(ctx, o.checks, b, func(i int) string {
 			return rowText(ctx, o.targets[0].writer.table, batchRow(o.targets[0].rows, i))
 		})
 		if err != nil {

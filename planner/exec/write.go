@@ -130,7 +130,7 @@ func assignmentScalars(list []algebra.Assignment) (out []algebra.Scalar) {
 
 func checkScalars(list []algebra.ViewCheck) (out []algebra.Scalar) {
 	for _, c := range list {
-		out = append(out, c.Cond)
+		out = append(append(out, c.Cond), c.Args...)
 	}
 	return out
 }

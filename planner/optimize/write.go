@@ -11,6 +11,12 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 	for _, a := range r.Values {
 		algebra.ScalarColumns(a.Value, need)
 	}
+	for _, c := range r.Checks {
+		algebra.ScalarColumns(c.Cond, need)
+		for _, a := range c.Args {
+			algebra.ScalarColumns(a, need)
+		}
+	}
 	for _, it := range r.Returning {
 		algebra.ScalarColumns(it.Expr, need)
 	}
@@ -79,6 +85,9 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 	}
 	for _, c := range r.Checks {
 		algebra.ScalarColumns(c.Cond, need)
+		for _, a := range c.Args {
+			algebra.ScalarColumns(a, need)
+		}
 	}
 	source, err := p.rel(r.Source, goal{need: restrict(need, algebra.ColsOf(r.Source.Columns()...))})
 	if err != nil {
@@ -208,7 +217,13 @@ func (p *planner) viewChecks(list []algebra.ViewCheck) ([]algebra.ViewCheck, err
 		if err != nil {
 			return nil, err
 		}
-		out[i] = algebra.ViewCheck{View: c.View, Cond: e, Err: c.Err}
+		out[i] = c
+		out[i].Cond, out[i].Args = e, make([]algebra.Scalar, len(c.Args))
+		for k, a := range c.Args {
+			if out[i].Args[k], err = p.scalar(a); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }

@@ -165,7 +165,9 @@ func (w *Rewriter) assignments(list []Assignment) []Assignment {
 func (w *Rewriter) checks(list []ViewCheck) []ViewCheck {
 	out := make([]ViewCheck, len(list))
 	for i, c := range list {
-		out[i] = ViewCheck{View: c.View, Cond: w.RewriteScalar(c.Cond), Err: c.Err}
+		out[i] = c
+		out[i].Cond = w.RewriteScalar(c.Cond)
+		out[i].Args, _ = w.scalars(c.Args)
 	}
 	return out
 }

@@ -149,6 +149,7 @@ func (v *Visitor) VisitRel(r Rel) {
 func (v *Visitor) visitChecks(checks []ViewCheck) {
 	for _, c := range checks {
 		v.VisitScalar(c.Cond)
+		v.visitScalars(c.Args)
 	}
 }
 

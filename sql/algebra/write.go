@@ -108,6 +108,9 @@ type (
 		View *catalog.Table
 		Cond Scalar
 		Err  *errs.Error
+		// Detail is the DETAIL of Err, as for fmt.Sprintf, of which Args are the arguments.
+		Detail string
+		Args   []Scalar
 	}
 )
 
