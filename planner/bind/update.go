@@ -32,9 +32,13 @@ func (s *scope) update(q *ast.Update) *result {
 	s.visible = visible
 
 	var verify *algebra.ViewVerify
+	var rows []algebra.ColID
 	if w.join {
 		if verify = w.verifyUpdate(); verify != nil {
 			w.identify(b, s, verify)
+		}
+		if len(q.From) > 0 {
+			rows = w.rowKeys(b, s)
 		}
 	}
 	p := b.pass(rel)
@@ -43,7 +47,7 @@ func (s *scope) update(q *ast.Update) *result {
 	if !w.join {
 		out.View = nil
 	}
-	out.Verify = verify
+	out.Verify, out.Rows = verify, rows
 	for _, base := range w.bases {
 		assigned := set[base]
 		if len(assigned) == 0 {
@@ -131,6 +135,9 @@ func (s *scope) delete(q *ast.Delete) *result {
 	out := &algebra.Delete{Source: rel, Returning: items}
 	if w.join {
 		out.View = w.view
+		if len(q.Using) > 0 {
+			out.Rows = w.rowKeys(s.b, s)
+		}
 		if out.Verify = w.verifyDelete(); out.Verify != nil {
 			w.identify(s.b, s, out.Verify)
 		}

@@ -150,11 +150,17 @@ func (f *flatView) chooseDelete(view *catalog.Table) {
 }
 
 // named are the tables that DELETE removes rows of if a name in FROM is said to be meant: of a view those that DELETE through it would.
-// It is nil if there is no such name, or nothing can be deleted.
+// It is nil if there is no such name, or nothing can be deleted: without a row of the missing side of an outer join the row of the view
+// would still be there.
 func (f *flatView) named(name string) []*flatBase {
 	for _, it := range f.items {
 		if it.name != name {
 			continue
+		}
+		for _, base := range it.bases {
+			if base.nullable {
+				return nil
+			}
 		}
 		if it.inner == nil {
 			return it.bases

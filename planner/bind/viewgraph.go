@@ -3,6 +3,7 @@ package bind
 import (
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
+	"holdfast/sql/types"
 )
 
 // keyGraph is what the conditions and unique keys of a join tell about which rows go together. Everything that is said about a join
@@ -23,6 +24,7 @@ type keyGraph struct {
 	// single[i]: a row of table i occurs in one row of the view at most; on the missing side of an outer join, of those that show it.
 	single []bool
 	fixes  [][]bool // fixes[i][j]: a row of table i fixes that of table j, or that there is none
+	asked  map[catalog.OID]bool
 }
 
 // baseColumn is a column of one of the base tables.
@@ -55,6 +57,19 @@ func equationOf(e scalar) (equation, bool) {
 	return equation{}, false
 }
 
+// merges reports whether an implicit conversion may make one of different values, which are then not known by what they are compared
+// with.
+func merges(from, to *types.Type) bool {
+	from, to = from.Underlying(), to.Underlying()
+	switch to {
+	case types.Float4, types.Float8:
+		return from != types.Float4 && from != types.Float8
+	case types.TimestampTZ, types.TimeTZType:
+		return from != to
+	}
+	return false
+}
+
 func equationsOf(conds []scalar) (out []equation) {
 	for _, c := range conds {
 		if e, ok := equationOf(c); ok {
@@ -70,7 +85,7 @@ func columnUnder(e scalar) algebra.ColID {
 		case *algebra.Col:
 			return x.ID
 		case *algebra.Cast:
-			if !x.Implicit {
+			if !x.Implicit || merges(x.Arg.Type(), x.Type()) {
 				return 0
 			}
 			e = x.Arg
@@ -223,6 +238,41 @@ func hasKey(t *catalog.Table, known func(int16) bool) bool {
 		}
 	}
 	return false
+}
+
+// asks are the tables that subqueries of the view read: in its conditions, and in its columns. Where one of them changes, any row of the
+// view may.
+func (g *keyGraph) asks() map[catalog.OID]bool {
+	if g.asked != nil {
+		return g.asked
+	}
+	g.asked = map[catalog.OID]bool{}
+	seen := map[*algebra.CTE]bool{}
+	var v *algebra.Visitor
+	v = &algebra.Visitor{Rel: func(r algebra.Rel) bool {
+		switch r := r.(type) {
+		case *algebra.Scan:
+			g.asked[r.Table.OID] = true
+		case *algebra.CTEScan:
+			if !seen[r.CTE] {
+				seen[r.CTE] = true
+				v.VisitRel(r.CTE.Rel)
+			}
+		}
+		return true
+	}}
+	for _, c := range g.f.always() {
+		v.VisitScalar(c)
+	}
+	for _, j := range g.f.outer {
+		for _, c := range j.on {
+			v.VisitScalar(c)
+		}
+	}
+	for _, c := range g.f.cols {
+		v.VisitScalar(c.expr)
+	}
+	return g.asked
 }
 
 // equated are the columns equal to a column in every row of the join, itself included.

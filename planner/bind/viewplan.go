@@ -73,6 +73,7 @@ const (
 	noUpdatableColumn = "Views that have no updatable columns are not automatically updatable."
 	noPreservedKey    = "The view's join does not preserve the key of any of its tables: one row of a table may be in many rows of the view."
 	keyHint           = "Join the tables by a primary key or by unique columns."
+	notAsked          = "A subquery of the view reads the table that would be written, so that any row of the view could change."
 	notOuterColumn    = "An outer join looks for rows by this column."
 	notOuterInsert    = "An outer join leaves out several tables together, so no row of one of them can be made by itself."
 )
@@ -120,6 +121,16 @@ func (b *binder) analyze(f *flatView) *Analysis {
 		a.Insert, a.Update = no(noPreservedKey, keyHint), no(noPreservedKey, keyHint)
 	}
 	a.DeleteFrom, a.Delete = g.deletes()
+	if a.Join {
+		for i, base := range f.bases {
+			if g.asks()[base.src.base.OID] && a.Insert.OK {
+				a.Insert = no(notAsked, "")
+			}
+			if g.asks()[base.src.base.OID] && a.Delete.OK && slices.Contains(a.DeleteFrom, i) {
+				a.Delete, a.DeleteFrom = no(notAsked, ""), nil
+			}
+		}
+	}
 	return a
 }
 
@@ -169,6 +180,9 @@ func (g *keyGraph) column(c *flatColumn) ColumnVerdict {
 		for _, e := range equal {
 			if g.preserved[e.base] {
 				write(e)
+				if g.asks()[g.f.bases[e.base].src.base.OID] {
+					return refuse(notAsked)
+				}
 			}
 		}
 		if len(v.targets) > 0 {
@@ -176,6 +190,9 @@ func (g *keyGraph) column(c *flatColumn) ColumnVerdict {
 		}
 	}
 	write(at)
+	if g.asks()[g.f.bases[at.base].src.base.OID] {
+		return refuse(notAsked)
+	}
 	if g.f.bases[at.base].nullable {
 		if g.joinedBy(x.col.ID) {
 			v.Update = no(notOuterColumn)

@@ -97,21 +97,32 @@ func (w *writeTarget) verifyDelete() *algebra.ViewVerify {
 	return v
 }
 
+// identities are the tables whose rows tell rows of the view apart.
+func (w *writeTarget) identities() (list []int) {
+	if i := w.flat.keys().identity(); i >= 0 {
+		return []int{i}
+	}
+	for i := range w.bases {
+		list = append(list, i)
+	}
+	return list
+}
+
 // identify adds to the source the keys that tell rows of the view apart.
 func (w *writeTarget) identify(b *binder, s *scope, v *algebra.ViewVerify) {
-	g := w.flat.keys()
-	v.Bases = []int{g.identity()}
-	if v.Bases[0] < 0 {
-		v.Bases = nil
-		for i := range w.bases {
-			v.Bases = append(v.Bases, i)
-		}
-	}
+	v.Bases, v.Identity = w.identities(), w.rowKeys(b, s)
 	for _, i := range v.Bases {
-		v.Identity = append(v.Identity, b.rowKey(w.bases[i].src))
 		v.Tables = append(v.Tables, w.bases[i].table)
 	}
+}
+
+// rowKeys are the columns of the source that tell rows of the view apart.
+func (w *writeTarget) rowKeys(b *binder, s *scope) (ids []algebra.ColID) {
+	for _, i := range w.identities() {
+		ids = append(ids, b.rowKey(w.bases[i].src))
+	}
 	s.adopt(w)
+	return ids
 }
 
 // rowKey is the column of a scan that is the key of its rows.

@@ -14,6 +14,7 @@ type deleteOp struct {
 	buffer   *RowBuffer
 	changes  Changes
 	verify   *viewVerifier
+	rows     *viewRows
 
 	affected int64
 	done     bool
@@ -50,6 +51,9 @@ func (n *Delete) Build(b *Builder) (Operator, error) {
 	if o.verify, err = b.viewVerifier(n.Verify, in, in); err != nil {
 		return nil, err
 	}
+	if o.rows, err = b.viewRows(n.Rows, in); err != nil {
+		return nil, err
+	}
 	o.buffer = NewRowBuffer(n.Source.Properties().Types)
 	return o, nil
 }
@@ -62,6 +66,7 @@ func (o *deleteOp) Open(ctx *Ctx) error {
 	o.buffer.Reset()
 	o.changes = nil
 	o.verify.reset()
+	o.rows.reset()
 	for _, t := range o.targets {
 		t.writer.open(ctx, o.node.Rules, o.verify != nil, &o.changes)
 		t.seen = nil
@@ -148,6 +153,12 @@ func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {
 				}
 			}
 			if err := t.writer.remove(ctx, row, key); err != nil {
+				return err
+			}
+		}
+		if o.node.View != nil {
+			var err error
+			if first, err = o.rows.isNew(ctx, b, i); err != nil {
 				return err
 			}
 		}

@@ -22,8 +22,10 @@ type updateOp struct {
 	buffer   *RowBuffer
 	changes  Changes
 	verify   *viewVerifier
+	rows     *viewRows
 	// merges: several targets are of one table, a self join. What they change of one row is put together before it is looked at.
 	merges bool
+	kept   []types.Rows // by chunk, the rows of the view, if merges
 
 	affected int64
 	done     bool
@@ -102,7 +104,9 @@ func (n *Update) Build(b *Builder) (Operator, error) {
 	if o.verify, err = b.viewVerifier(n.Verify, in, out); err != nil {
 		return nil, err
 	}
-	o.returned.positions = positions
+	if o.rows, err = b.viewRows(n.Rows, in); err != nil {
+		return nil, err
+	}
 	o.buffer = NewRowBuffer(n.Source.Properties().Types)
 	return o, nil
 }
@@ -131,7 +135,7 @@ func sourcePositions(l *Layout, t *catalog.Table, key algebra.ColID, old []algeb
 }
 
 func (o *updateOp) Open(ctx *Ctx) error {
-	o.affected, o.done = 0, false
+	o.affected, o.done, o.kept = 0, false, nil
 	if err := o.returned.reset(ctx); err != nil {
 		return err
 	}
@@ -144,6 +148,7 @@ func (o *updateOp) Open(ctx *Ctx) error {
 		t.maker.reset()
 	}
 	o.verify.reset()
+	o.rows.reset()
 	return o.source.Open(ctx)
 }
 
@@ -287,23 +292,34 @@ func (o *updateOp) compute(ctx *Ctx, in *types.Batch) error {
 			}
 			first = first || isNew
 		}
-		if first || o.node.View != nil {
+		if o.node.View != nil {
+			var err error
+			if first, err = o.rows.isNew(ctx, in, i); err != nil {
+				return err
+			}
+		}
+		if first {
 			kept.Sel = append(kept.Sel, int32(i))
 		}
 	}
 	kept.N = len(kept.Sel)
-	if kept.N == 0 {
+	if kept.N == 0 && !o.merges {
 		return nil
 	}
 	o.affected += int64(kept.N)
-	if err := o.note(ctx, in, kept); err != nil || o.merges {
+	if err := o.note(ctx, in, kept); err != nil {
 		return err
+	}
+	if o.merges {
+		o.kept = append(o.kept, kept)
+		return nil
 	}
 	return o.show(ctx, in, kept)
 }
 
 // merged makes the new images for a batch once more, as they are with what all targets change.
 func (o *updateOp) merged(ctx *Ctx, in *types.Batch) error {
+	var kept types.Rows
 	for _, t := range o.targets {
 		if err := t.compute(ctx, in); err != nil {
 			return err
@@ -321,7 +337,8 @@ func (o *updateOp) merged(ctx *Ctx, in *types.Batch) error {
 			return err
 		}
 	}
-	return o.show(ctx, in, in.Rows)
+	o.kept, kept = o.kept[1:], o.kept[0]
+	return o.show(ctx, in, kept)
 }
 
 // images are the new rows of all targets.

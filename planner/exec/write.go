@@ -31,6 +31,7 @@ type (
 		Targets   []*UpdateTarget
 		Checks    []algebra.ViewCheck
 		View      *catalog.Table
+		Rows      []algebra.ColID
 		Verify    *ViewVerify // nil: nothing can go wrong
 		Returning []algebra.Item
 		Rules     []*Rule
@@ -42,6 +43,7 @@ type (
 		Source    Node
 		Targets   []*DeleteTarget
 		View      *catalog.Table
+		Rows      []algebra.ColID
 		Verify    *ViewVerify
 		Returning []algebra.Item
 		Rules     []*Rule

@@ -80,6 +80,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 		algebra.ScalarColumns(t.MakeIf, need)
 	}
 	verifyColumns(r.Verify, need)
+	need.Add(r.Rows...)
 	for _, it := range r.Returning {
 		algebra.ScalarColumns(it.Expr, need)
 	}
@@ -93,7 +94,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &exec.Update{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View}
+	n := &exec.Update{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View, Rows: r.Rows}
 	var ops []operation
 	for _, t := range r.Targets {
 		ops = append(ops, operation{table: t.Table, update: assigned(t.Set), insert: t.Make != nil})
@@ -144,6 +145,7 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 		}
 	}
 	verifyColumns(r.Verify, need)
+	need.Add(r.Rows...)
 	for _, it := range r.Returning {
 		algebra.ScalarColumns(it.Expr, need)
 	}
@@ -151,7 +153,7 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &exec.Delete{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View}
+	n := &exec.Delete{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, View: r.View, Rows: r.Rows}
 	var ops []operation
 	for _, t := range r.Targets {
 		ops = append(ops, operation{table: t.Table, delete: true})

@@ -32,6 +32,7 @@ type (
 		// rows that change one base row differently are an error (21000). For a plain table the first
 		// Source row of a table row counts, as in PostgreSQL.
 		View      *catalog.Table
+		Rows      []ColID     // columns that tell rows of View apart, where Source may show one several times; nil: all are different
 		Verify    *ViewVerify // nil: nothing can go wrong
 		Returning []Item
 	}
@@ -76,6 +77,7 @@ type (
 		Source    Rel
 		Targets   []*DeleteTarget
 		View      *catalog.Table
+		Rows      []ColID
 		Verify    *ViewVerify // nil: nothing can go wrong
 		Returning []Item
 	}
