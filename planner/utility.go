@@ -138,7 +138,14 @@ func (s *Session) utility(ctx context.Context, p *prepared, params []types.Datum
 	case *ast.Grant:
 		return errs.Unsupported("GRANT and REVOKE").WithHint("The only role is postgres, which may do everything.")
 	case *ast.Unsupported:
-		return errs.Unsupported("%s", st.What)
+		e := errs.Unsupported("%s", st.What)
+		switch st.What {
+		case "CREATE RULE":
+			e.WithHint("Views over one table, and over tables joined by their keys, can be written without a rule.")
+		case "CREATE TRIGGER":
+			e.WithHint("Views over one table, and over tables joined by their keys, can be written without an INSTEAD OF trigger. What must hold of rows can be said by CHECK, foreign keys and assertions.")
+		}
+		return e
 	}
 	return s.schemaStatement(ctx, p, out)
 }

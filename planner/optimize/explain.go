@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -347,18 +348,24 @@ func (x *explainer) node(n exec.Node) *explained {
 		set("LockRows", "")
 	case *exec.Insert:
 		set("Insert", " on "+n.Target.Table.Name)
+		x.viewChecks(add, n.Checks)
 	case *exec.Update:
 		var names []string
 		for _, t := range n.Targets {
 			names = append(names, t.Table.Name)
 		}
 		set("Update", " on "+strings.Join(names, ", "))
+		x.viewUpdate(add, n)
 	case *exec.Delete:
 		var names []string
 		for _, t := range n.Targets {
 			names = append(names, t.Table.Name)
 		}
 		set("Delete", " on "+strings.Join(names, ", "))
+		if n.View != nil {
+			add("View", n.View.Name)
+		}
+		x.viewVerify(add, n.Verify)
 	case *exec.External:
 		set("External", "")
 	default:
@@ -432,8 +439,11 @@ func (x *explainer) subPlans(e *explained, n exec.Node) {
 		}
 		return true
 	}}
+	words := wordsOf(n)
 	for _, s := range n.Scalars() {
-		v.VisitScalar(s)
+		if !slices.Contains(words, s) {
+			v.VisitScalar(s)
+		}
 	}
 }
 
