@@ -23,9 +23,6 @@ func (s *scope) checkOnConflict(c *ast.OnConflict) {
 func (s *scope) onConflict(c *ast.OnConflict, w *writeTarget) *algebra.OnConflict {
 	b := s.b
 	base := w.bases[0]
-	if w.join {
-		b.unsupported(c.Pos(), "ON CONFLICT on a join view")
-	}
 	out := &algebra.OnConflict{DoUpdate: c.DoUpdate}
 	out.Arbiters = s.arbiters(c, w)
 	if !c.DoUpdate {
@@ -120,20 +117,7 @@ func (s *scope) arbiters(c *ast.OnConflict, w *writeTarget) []*catalog.Index {
 	b := s.b
 	t := w.bases[0].table
 	if c.Constraint != "" {
-		for _, k := range t.Constraints {
-			if k.Name != c.Constraint {
-				continue
-			}
-			x := t.Index(k.Index)
-			if x == nil || k.Kind != catalog.PrimaryKeyConstraint && k.Kind != catalog.UniqueConstraint {
-				b.fail(-1, errs.WrongObjectType, "constraint in ON CONFLICT clause has no associated index")
-			}
-			if k.Deferrable {
-				b.fail(-1, errs.ObjectNotInPrerequisiteState, "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters")
-			}
-			return []*catalog.Index{x}
-		}
-		b.fail(-1, errs.UndefinedObject, "constraint %s for table %s does not exist", quoted(c.Constraint), quoted(t.Name))
+		return []*catalog.Index{b.namedArbiter(t, c.Constraint)}
 	}
 	if len(c.Target) == 0 {
 		return nil
@@ -188,6 +172,25 @@ func (s *scope) arbiters(c *ast.OnConflict, w *writeTarget) []*catalog.Index {
 		}
 	}
 	return found
+}
+
+// namedArbiter is the index of a constraint whose conflicts are meant.
+func (b *binder) namedArbiter(t *catalog.Table, name string) *catalog.Index {
+	for _, k := range t.Constraints {
+		if k.Name != name {
+			continue
+		}
+		x := t.Index(k.Index)
+		if x == nil || k.Kind != catalog.PrimaryKeyConstraint && k.Kind != catalog.UniqueConstraint {
+			b.fail(-1, errs.WrongObjectType, "constraint in ON CONFLICT clause has no associated index")
+		}
+		if k.Deferrable {
+			b.fail(-1, errs.ObjectNotInPrerequisiteState, "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters")
+		}
+		return x
+	}
+	b.fail(-1, errs.UndefinedObject, "constraint %s for table %s does not exist", quoted(name), quoted(t.Name))
+	return nil
 }
 
 // rowSource shows the new row of a base table under the table's own names, for expressions of the catalog.

@@ -39,6 +39,9 @@ func (s *scope) insert(q *ast.Insert) *result {
 		out.OnConflict = s.onConflict(q.OnConflict, w)
 	}
 	out.Checks = w.newChecks(b, s)
+	if out.OnConflict != nil {
+		out.OnConflict.Checks = out.Checks
+	}
 	s.visible = []*source{w.newSource(b, s)}
 	items, rcols := s.returning(q.Returning)
 	out.Returning = items

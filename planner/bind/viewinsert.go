@@ -30,6 +30,9 @@ type joinInsert struct {
 	at       map[int]int // class to the position of its value in given
 	parts    []*insertPart
 	main     *insertPart
+	// unique are the keys of the main table by which ON CONFLICT finds a row that is there.
+	unique   []*catalog.Index
+	conflict *algebra.OnConflict
 	row      func(class int) *algebra.Col // of the row that the statement's INSERT is at
 	source   *algebra.CTEScan             // where that row comes from
 }
@@ -53,11 +56,11 @@ type insertPart struct {
 func (in *insertion) joinView() *result {
 	b, w := in.b, in.w
 	j := &joinInsert{insertion: in, g: w.flat.keys(), class: map[baseColumn]int{}, members: map[int][]baseColumn{}, at: map[int]int{}, supplied: map[int]bool{}}
-	if in.q.OnConflict != nil {
-		b.unsupported(in.q.OnConflict.Pos(), "ON CONFLICT on a join view")
-	}
 	j.classes()
 	j.split()
+	if in.q.OnConflict != nil {
+		j.unique = j.findArbiters(in.q.OnConflict)
+	}
 	extra := j.values()
 	for _, p := range j.parts {
 		p.key = j.findKey(p)
@@ -72,6 +75,9 @@ func (in *insertion) joinView() *result {
 	out.Values = j.assignments(j.main, row)
 	out.Source = in.generatedOver(rel, j.main.base.table, out.Values)
 	out.Checks = j.checks(extra)
+	if in.q.OnConflict != nil {
+		out.OnConflict = j.onConflict(in.q.OnConflict)
+	}
 	in.scope.visible = []*source{j.newSource()}
 	items, cols := in.scope.returning(in.q.Returning)
 	out.Returning = items
@@ -208,6 +214,15 @@ func (j *joinInsert) values() [][2]int {
 			if _, ok := j.at[class]; !ok {
 				c := j.w.bases[at.base].table.Columns[at.number-1]
 				j.at[class], j.supplied[class] = add(c.Name, b.assign(e.value, c.Type, c.Mod, c.Name, -1, false)), true
+			}
+		}
+	}
+	for _, x := range j.unique { // found before anything is inserted, so their values must be known
+		for _, k := range x.Keys {
+			class := j.class[baseColumn{j.main.i, k.Column}]
+			if _, ok := j.at[class]; !ok && len(j.members[class]) == 1 {
+				c := j.main.base.table.Columns[k.Column-1]
+				j.at[class] = add(c.Name, b.defaultOf(j.main.base.table, c))
 			}
 		}
 	}
@@ -387,8 +402,12 @@ func (j *joinInsert) findKey(p *insertPart) *catalog.Index {
 
 // matches are the conditions that a row of a part's table, by its columns, has the key of a row given.
 func (j *joinInsert) matches(p *insertPart, own func(number int16) scalar, row func(int) *algebra.Col) []scalar {
+	return j.matchesKey(p, p.key, own, row)
+}
+
+func (j *joinInsert) matchesKey(p *insertPart, key *catalog.Index, own func(number int16) scalar, row func(int) *algebra.Col) []scalar {
 	var conds []scalar
-	for _, k := range p.key.Keys {
+	for _, k := range key.Keys {
 		conds = append(conds, j.b.op("", "=", own(k.Column), row(j.class[baseColumn{p.i, k.Column}]), -1))
 	}
 	return conds
@@ -418,6 +437,9 @@ func (j *joinInsert) insertPart(p *insertPart) {
 	rel, row := j.scan()
 	if cond := j.wanted(p, rel.(*algebra.CTEScan)); cond != nil {
 		rel = &algebra.Filter{Input: rel, Cond: cond}
+	}
+	if len(j.unique) > 0 {
+		rel = &algebra.Filter{Input: rel, Cond: &algebra.Not{Arg: j.conflicts(row)}}
 	}
 	if p.parent && p.key != nil {
 		scan, own := j.scanTableOf(p)
@@ -721,7 +743,7 @@ func (j *joinInsert) newSource() *source {
 	for _, c := range w.src.cols {
 		x := *c
 		x.src, x.via = nil, nil
-		x.lazy = func() scalar { return r.RewriteScalar(c.expr) }
+		x.lazy = func() scalar { return j.returned(r, c.expr) }
 		x.expr = nil
 		src.cols = append(src.cols, &x)
 	}

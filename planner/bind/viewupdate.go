@@ -59,9 +59,9 @@ func (w *writeTarget) relink(b *binder) {
 	}
 }
 
-// around is the view without conditions on single tables, as it is seen from the new rows of the tables that UPDATE changes: these rows
-// stand in the places of the tables. The rewriter leads from the columns of the view's tables to those of it.
-func (w *writeTarget) around(b *binder, s *scope) (algebra.Rel, *algebra.Rewriter) {
+// around is the view without conditions on single tables, as it is seen from the rows of some of its tables: these rows stand in the
+// places of the tables. The rewriter leads from the columns of the view's tables to those of it.
+func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.ScanColumn) (algebra.Rel, *algebra.Rewriter) {
 	g := w.flat.keys()
 	var seen func(r algebra.Rel, optional bool) algebra.Rel
 	links := func(cond scalar, optional bool) scalar {
@@ -97,8 +97,8 @@ func (w *writeTarget) around(b *binder, s *scope) (algebra.Rel, *algebra.Rewrite
 			return &j
 		case *algebra.Scan:
 			for _, base := range w.bases {
-				if base.src.scan == r && w.touched[base] != nil {
-					return w.newRow(b, base)
+				if base.src.scan == r && rows[base] != nil {
+					return w.rowOf(b, base, rows[base])
 				}
 			}
 		}
@@ -117,10 +117,19 @@ func (b *binder) know(s *scope) {
 	}
 }
 
-// newRow is the new row of a table, in the place of the scan of it.
-func (w *writeTarget) newRow(b *binder, base *baseTable) algebra.Rel {
+// newRows are the new rows of the tables that an UPDATE changes.
+func (w *writeTarget) newRows() map[*baseTable][]algebra.ScanColumn {
+	rows := map[*baseTable][]algebra.ScanColumn{}
+	for base := range w.touched {
+		rows[base] = base.new
+	}
+	return rows
+}
+
+// rowOf is a row of a table, in the place of the scan of it.
+func (w *writeTarget) rowOf(b *binder, base *baseTable, row []algebra.ScanColumn) algebra.Rel {
 	byNumber := map[int16]algebra.ColID{}
-	for _, c := range base.new {
+	for _, c := range row {
 		byNumber[c.Number] = c.ID
 	}
 	p := &algebra.Project{Input: &algebra.Values{Rows: [][]scalar{{}}}}
@@ -138,9 +147,9 @@ func (w *writeTarget) newRow(b *binder, base *baseTable) algebra.Rel {
 	return p
 }
 
-// relinkedColumn is a column of a table that the new row is joined with, found by a query.
-func (w *writeTarget) relinkedColumn(b *binder, s *scope, c *algebra.Col) scalar {
-	rel, r := w.around(b, s)
+// relinkedColumn is a column of a table that rows of others are joined with, found by a query.
+func (w *writeTarget) relinkedColumn(b *binder, s *scope, c *algebra.Col, rows map[*baseTable][]algebra.ScanColumn) scalar {
+	rel, r := w.around(b, s, rows)
 	out := r.RewriteScalar(c).(*algebra.Col)
 	p := &algebra.Project{Input: rel, Items: []algebra.Item{{ID: out.ID, Expr: b.col(out.ID, -1)}}}
 	return &algebra.Subquery{T: c.T, Kind: algebra.ScalarSubquery, Rel: p}
@@ -150,7 +159,7 @@ func (w *writeTarget) relinkedColumn(b *binder, s *scope, c *algebra.Col) scalar
 // and with them the conditions that CHECK OPTION demands must hold.
 func (w *writeTarget) relinkedChecks(b *binder, s *scope) []algebra.ViewCheck {
 	exists := func(cond scalar) scalar {
-		rel, r := w.around(b, s)
+		rel, r := w.around(b, s, w.newRows())
 		if cond != nil {
 			rel = &algebra.Filter{Input: rel, Cond: r.RewriteScalar(cond)}
 		}

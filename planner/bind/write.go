@@ -285,7 +285,7 @@ func (w *writeTarget) relinker(b *binder, s *scope) *algebra.Rewriter {
 			return nil, false
 		}
 		if at, ok := g.at[c.ID]; ok && w.touched[w.bases[at.base]] == nil {
-			return w.relinkedColumn(b, s, c), true
+			return w.relinkedColumn(b, s, c, w.newRows()), true
 		}
 		return r.RewriteScalar(c), true
 	}}

@@ -17,7 +17,8 @@ type conflictResolver struct {
 	node   *Insert
 	set    []*Expr
 	where  *Expr
-	number []int16 // assigned columns
+	number []int16     // assigned columns
+	checks []viewCheck // of updated rows
 
 	old     *types.Batch // the existing row at the position of the proposed one
 	image   types.Batch
@@ -75,7 +76,13 @@ func (r *conflictResolver) insert(ctx *Ctx, o *insertOp, in *types.Batch) error 
 			return err
 		}
 		switch {
+		case found && r.node.OnConflict.Once && r.written[existing]:
+			return errs.New(errs.CardinalityViolation, "rows of an INSERT with ON CONFLICT through a join view have the same key").
+				WithHint("Leave out the rows that come later.")
 		case !found:
+			if err := o.checkViews(ctx, in, types.Rows{N: 1, Sel: []int32{int32(i)}}, o.checks); err != nil {
+				return err
+			}
 			if err := w.put(ctx, slices.Clone(o.row), rowKey); err != nil {
 				return err
 			}
@@ -89,6 +96,9 @@ func (r *conflictResolver) insert(ctx *Ctx, o *insertOp, in *types.Batch) error 
 			}
 			if !updated {
 				continue
+			}
+			if err := o.checkViews(ctx, in, types.Rows{N: 1, Sel: []int32{int32(i)}}, r.checks); err != nil {
+				return err
 			}
 		}
 		kept.Sel = append(kept.Sel, int32(i))

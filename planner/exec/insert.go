@@ -59,6 +59,9 @@ func (n *Insert) Build(b *Builder) (Operator, error) {
 		if o.conflict, err = b.conflictResolver(n, in); err != nil {
 			return nil, err
 		}
+		if o.conflict.checks, err = b.viewChecks(n.OnConflict.Checks, out); err != nil {
+			return nil, err
+		}
 	}
 	return o, nil
 }
@@ -156,11 +159,11 @@ func (o *insertOp) insertBatch(ctx *Ctx, in *types.Batch) error {
 	if err := o.writer.checkRows(ctx, o.rows); err != nil {
 		return err
 	}
-	if err := o.checkViews(ctx, in); err != nil {
-		return err
-	}
 	if o.conflict != nil {
 		return o.conflict.insert(ctx, o, in)
+	}
+	if err := o.checkViews(ctx, in, in.Rows, o.checks); err != nil {
+		return err
 	}
 	if err := o.rowKeys(ctx, in); err != nil {
 		return err
@@ -234,13 +237,13 @@ func (o *insertOp) load(i int) {
 	}
 }
 
-// checkViews tests the WITH CHECK OPTION conditions on the new rows.
-func (o *insertOp) checkViews(ctx *Ctx, in *types.Batch) error {
-	if len(o.checks) == 0 {
+// checkViews tests conditions of views on new rows.
+func (o *insertOp) checkViews(ctx *Ctx, in *types.Batch, rows types.Rows, checks []viewCheck) error {
+	if len(checks) == 0 {
 		return nil
 	}
-	b := o.returned.image(in, in.Rows, o.rows.Cols)
-	return testViewChecks(ctx, o.checks, b, func(i int) string {
+	b := o.returned.image(in, rows, o.rows.Cols)
+	return testViewChecks(ctx, checks, b, func(i int) string {
 		return rowText(ctx, o.writer.table, batchRow(o.rows, i))
 	})
 }

@@ -76,7 +76,7 @@ func (n *Delete) Inputs() []Node { return []Node{n.Source} }
 func (n *Insert) Scalars() []algebra.Scalar {
 	list := append(assignmentScalars(n.Values), itemScalars(n.Returning)...)
 	if c := n.OnConflict; c != nil {
-		list = append(append(list, assignmentScalars(c.Set)...), some(c.Where)...)
+		list = append(append(append(list, assignmentScalars(c.Set)...), some(c.Where)...), checkScalars(c.Checks)...)
 	}
 	return append(list, checkScalars(n.Checks)...)
 }

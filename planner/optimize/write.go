@@ -27,6 +27,9 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 		if c.Where != nil {
 			algebra.ScalarColumns(c.Where, need)
 		}
+		for _, k := range c.Checks {
+			algebra.ScalarColumns(k.Cond, need)
+		}
 	}
 	source, err := p.rel(r.Source, goal{need: restrict(need, algebra.ColsOf(r.Source.Columns()...))})
 	if err != nil {
@@ -52,6 +55,9 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 			return nil, err
 		}
 		if planned.Where, err = p.optionalScalar(c.Where); err != nil {
+			return nil, err
+		}
+		if planned.Checks, err = p.viewChecks(c.Checks); err != nil {
 			return nil, err
 		}
 		n.OnConflict = &planned

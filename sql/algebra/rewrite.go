@@ -291,7 +291,7 @@ func (w *Rewriter) RewriteRel(r Rel) Rel {
 		n.Returning, _ = w.items(r.Returning)
 		if r.OnConflict != nil {
 			c := *r.OnConflict
-			c.Set, c.Where = w.assignments(c.Set), w.RewriteScalar(c.Where)
+			c.Set, c.Where, c.Checks = w.assignments(c.Set), w.RewriteScalar(c.Where), w.checks(c.Checks)
 			n.OnConflict = &c
 		}
 		return &n

@@ -127,6 +127,7 @@ func (v *Visitor) VisitRel(r Rel) {
 		if c := r.OnConflict; c != nil {
 			v.visitAssignments(c.Set)
 			v.VisitScalar(c.Where)
+			v.visitChecks(c.Checks)
 		}
 		v.visitChecks(r.Checks)
 		v.visitItems(r.Returning)

@@ -103,6 +103,10 @@ type (
 		Excluded []ScanColumn
 		Set      []Assignment
 		Where    Scalar
+		// Checks are those of updated rows, which are under the ColIDs of New.
+		Checks []ViewCheck
+		// Once: a row must not meet one that the statement itself has inserted (21000), not even to do nothing.
+		Once bool
 	}
 	// ViewCheck is a condition over the new row that must be true: a view's WITH CHECK OPTION (44000), or what
 	// else must hold for a row to be in the view. Err is the error if it is not 44000.
