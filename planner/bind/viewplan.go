@@ -72,6 +72,7 @@ type BaseColumn struct {
 const (
 	noUpdatableColumn = "Views that have no updatable columns are not automatically updatable."
 	noPreservedKey    = "The view's join does not preserve the key of any of its tables: one row of a table may be in many rows of the view."
+	tablesHint        = "Write to the tables that the view reads. INSTEAD OF triggers and rules are not supported."
 	keyHint           = "Join the tables by a primary key or by unique columns."
 	notAsked          = "A subquery of the view reads the table that would be written, so that any row of the view could change."
 	notOuterColumn    = "An outer join looks for rows by this column."
@@ -89,7 +90,7 @@ func AnalyzeView(ctx context.Context, o Options, view *catalog.Table) (a *Analys
 func (b *binder) analyze(f *flatView) *Analysis {
 	a := &Analysis{View: f.view, Join: len(f.bases) > 1}
 	if f.reason != "" {
-		v := Verdict{Reason: f.reason, View: f.cause, Code: errs.ObjectNotInPrerequisiteState}
+		v := Verdict{Reason: f.reason, Hint: tablesHint, View: f.cause, Code: errs.ObjectNotInPrerequisiteState}
 		a.Insert, a.Update, a.Delete = v, v, v
 		for _, c := range f.view.Columns {
 			a.Columns = append(a.Columns, ColumnVerdict{Name: c.Name, Insert: v, Update: v})
@@ -112,10 +113,10 @@ func (b *binder) analyze(f *flatView) *Analysis {
 	}
 	a.Insert, a.Update = yes, yes
 	if !insertable {
-		a.Insert = no(noUpdatableColumn, "")
+		a.Insert = no(noUpdatableColumn, tablesHint)
 	}
 	if !updatable {
-		a.Update = no(noUpdatableColumn, "")
+		a.Update = no(noUpdatableColumn, tablesHint)
 	}
 	if a.Join && !g.anyPreserved() {
 		a.Insert, a.Update = no(noPreservedKey, keyHint), no(noPreservedKey, keyHint)
@@ -124,10 +125,10 @@ func (b *binder) analyze(f *flatView) *Analysis {
 	if a.Join {
 		for i, base := range f.bases {
 			if g.asks()[base.src.base.OID] && a.Insert.OK {
-				a.Insert = no(notAsked, "")
+				a.Insert = no(notAsked, tablesHint)
 			}
 			if g.asks()[base.src.base.OID] && a.Delete.OK && slices.Contains(a.DeleteFrom, i) {
-				a.Delete, a.DeleteFrom = no(notAsked, ""), nil
+				a.Delete, a.DeleteFrom = no(notAsked, tablesHint), nil
 			}
 		}
 	}

@@ -216,6 +216,7 @@ func (w *writeTarget) optional(b *binder, s *scope, base *baseTable, t *algebra.
 		}
 		col := base.table.Columns[c.number-1]
 		values[c.number] = b.assign(v, col.Type, col.Mod, col.Name, -1, false)
+		t.Joined = append(t.Joined, c.number)
 	}
 	now := func(id algebra.ColID) scalar {
 		if c, ok := g.at[id]; ok {

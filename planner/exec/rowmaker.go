@@ -96,6 +96,13 @@ func (m *rowMaker) compute(ctx *Ctx, t *updateTarget, in *types.Batch) error {
 		}
 		last := t.rows.Cols[len(t.rows.Cols)-1]
 		for _, i := range sub.Rows.Sel {
+			for _, n := range m.node.Joined {
+				if t.rows.Cols[n-1].IsNull(int(i)) {
+					return errs.New(errs.WithCheckOptionViolation, `cannot set columns of table "%s" where an outer join has left out its row`, m.node.Table.Name).
+						WithDetail(`The row that would be made has NULL in column "%s", by which the outer join looks for it.`, m.node.Table.Columns[n-1].Name).
+						WithHint("Set the column that it is compared with first.")
+				}
+			}
 			m.made[int(i)] = true
 			have.Sel = append(have.Sel, i)
 			last.Set(int(i), types.NewInt(int64(m.node.Table.OID)))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -199,7 +200,8 @@ func (c *verification) run(before kv.Reader, changes Changes) error {
 		maps.Copy(now, in)
 		shows = append(shows, in)
 	}
-	for id, was := range old {
+	for _, id := range slices.Sorted(maps.Keys(old)) {
+		was := old[id]
 		if _, ours := c.rows[id]; ours {
 			continue
 		}
@@ -211,7 +213,8 @@ func (c *verification) run(before kv.Reader, changes Changes) error {
 			return c.other(was, `rows of view "%s" that the statement does not name would change`)
 		}
 	}
-	for id, is := range now {
+	for _, id := range slices.Sorted(maps.Keys(now)) {
+		is := now[id]
 		row, ours := c.rows[id]
 		if _, was := old[id]; !ours && !was {
 			return c.other(is, `other rows would appear in view "%s"`)

@@ -60,6 +60,7 @@ type (
 		Optional bool
 		MakeIf   algebra.Scalar
 		Make     []algebra.Assignment
+		Joined   []int16
 	}
 	// DeleteTarget is one table that Delete removes from.
 	DeleteTarget struct {

@@ -110,7 +110,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 		return nil, err
 	}
 	for _, t := range r.Targets {
-		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New, Optional: t.Optional}
+		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New, Optional: t.Optional, Joined: t.Joined}
 		if planned.Target, err = p.target(t.Table); err != nil {
 			return nil, err
 		}

@@ -45,9 +45,11 @@ type (
 		New   []ScanColumn // ColIDs of the new row in Returning and Checks
 		// Optional: an outer join may leave out the row; its key is then NULL. If MakeIf is true, a row is made of Make, which has
 		// one expression per live column; if Make is nil, that is an error.
+		// Joined are the columns by which the outer join looks for the row: a row with NULL in one of them would not be found.
 		Optional bool
 		MakeIf   Scalar
 		Make     []Assignment
+		Joined   []int16
 	}
 	// ViewVerify tells how to see whether a write through a join view has the effect that was meant: that the view shows the rows
 	// written as they were given, and its other rows as they were.
