@@ -456,9 +456,17 @@ func (j *joinInsert) insertPart(p *insertPart) {
 			}
 		}
 		for _, k := range p.key.Keys {
-			present = append(present, &algebra.IsNull{Arg: row(j.class[baseColumn{p.i, k.Column}]), Not: true})
+			// A reference that is NULL refers to nothing, and the row will not be in the view. A key of the parent's own is for
+			// its constraints to judge.
+			if class := j.class[baseColumn{p.i, k.Column}]; len(j.members[class]) > 1 {
+				present = append(present, &algebra.IsNull{Arg: row(class), Not: true})
+			}
 		}
-		rel = &algebra.DistinctRows{Input: &algebra.Filter{Input: distinct, Cond: and(present...)}}
+		rel = distinct
+		if len(present) > 0 {
+			rel = &algebra.Filter{Input: rel, Cond: and(present...)}
+		}
+		rel = &algebra.DistinctRows{Input: rel}
 	}
 	b.makeNew(j.scope, p.base)
 	ins := &algebra.Insert{Table: p.base.table, New: p.base.new}
