@@ -51,6 +51,9 @@ func (w *writeTarget) verifyUpdate() *algebra.ViewVerify {
 			if touched == nil || other.table.OID != base.table.OID || other == base && g.single[i] && !w.flat.bases[i].nullable {
 				continue
 			}
+			if other != base && w.flat.bases[w.index(other)].nullable {
+				changes = true // a row that is made there may show here
+			}
 			for n := range seen {
 				changes = changes || n > 0 && (touched[n] || base.table.Columns[n-1].Generated != "")
 			}

@@ -478,18 +478,18 @@ func (o *updateOp) differently(t *updateTarget) error {
 // write makes the collected changes and checks the rules.
 func (o *updateOp) write(ctx *Ctx) error {
 	for _, t := range o.targets {
-		if t.first != t {
-			t.writer.close(ctx)
-			continue
-		}
-		if err := t.write(ctx, o.verify); err != nil {
-			return err
+		if t.first == t {
+			if err := t.write(ctx, o.verify); err != nil {
+				return err
+			}
 		}
 	}
 	for _, t := range o.targets {
 		if err := t.maker.write(ctx, t.first.writer); err != nil {
 			return err
 		}
+	}
+	for _, t := range o.targets {
 		t.writer.close(ctx)
 	}
 	return o.end(ctx)
