@@ -78,6 +78,7 @@ const (
 	notWindows    = "Views that return window functions are not automatically updatable."
 	notSets       = "Views that return set-returning functions are not automatically updatable."
 	notTables     = "Views that do not select from a single table or view are not automatically updatable."
+	notJoined     = "Views that join a subquery, a function or rows of VALUES are not automatically updatable."
 	notBaseColumn = "View columns that are not columns of their base relation are not updatable."
 	notSystem     = "View columns that refer to system columns are not updatable."
 	notWholeRow   = "View columns that return whole-row references are not updatable."
@@ -101,6 +102,9 @@ func (b *binder) flattenInto(f *flatView, view *catalog.Table) {
 		s.flat = f
 		rel := s.from(nil, q.From)
 		if f.reason != "" {
+			if _, join := q.From[0].(*ast.Join); f.cause == view && f.reason == notTables && (join || len(q.From) > 1) {
+				f.reason = notJoined
+			}
 			return
 		}
 		targets := s.targetList(q.Targets, inTarget)

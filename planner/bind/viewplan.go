@@ -243,9 +243,12 @@ func (g *keyGraph) deletes() (list []int, v Verdict) {
 	}
 	var names []string
 	for i, base := range f.bases {
-		if len(list) == 0 || slices.Contains(list, i) {
+		if !base.nullable && (len(list) == 0 || slices.Contains(list, i)) {
 			names = append(names, base.src.name)
 		}
+	}
+	if len(names) == 0 {
+		return nil, Verdict{View: f.view, Code: errs.ObjectNotInPrerequisiteState, Reason: noPreservedKey, Hint: keyHint}
 	}
 	return nil, Verdict{View: f.view, Code: errs.AmbiguousAlias, Reason: reason + " Candidates to delete from are: " + strings.Join(names, ", ") + ".",
 		Hint: "Say which is meant: ALTER VIEW " + types.QuoteIdentifier(f.view.Name) + " SET (delete_from = '" + names[0] + "')."}
