@@ -1,7 +1,10 @@
 package bind
 
 import (
+	"slices"
+
 	"holdfast/sql/algebra"
+	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
 	"holdfast/sql/types"
 )
@@ -59,18 +62,26 @@ func (w *writeTarget) relink(b *binder) {
 	}
 }
 
-// around is the view without conditions on single tables, as it is seen from the rows of some of its tables: these rows stand in the
+// around is the view without conditions on single tables, other than that a column of a key has a fixed value, as it is seen from the rows of some of its tables: these rows stand in the
 // places of the tables. The rewriter leads from the columns of the view's tables to those of it.
 func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.ScanColumn) (algebra.Rel, *algebra.Rewriter) {
 	g := w.flat.keys()
 	var seen func(r algebra.Rel, optional bool) algebra.Rel
+	keeps := func(c scalar) bool {
+		tables := g.tables(c)
+		if e, ok := equationOf(c); ok && e.b == 0 {
+			at, ok := g.at[e.a]
+			return ok && rows[w.bases[at.base]] == nil && inKey(w.bases[at.base].table, at.number)
+		}
+		return len(tables) > 1
+	}
 	links := func(cond scalar, optional bool) scalar {
 		if cond == nil || optional {
 			return cond
 		}
 		var list []scalar
 		for _, c := range conjuncts(cond) {
-			if len(g.tables(c)) > 1 {
+			if keeps(c) {
 				list = append(list, c)
 			}
 		}
@@ -108,6 +119,11 @@ func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.
 	rel := c.Rel(seen(w.flat.rel, false))
 	b.know(s)
 	return rel, renumber(c.To)
+}
+
+// inKey reports whether a column is part of a unique key, so that the key may be known by a condition that fixes it.
+func inKey(t *catalog.Table, number int16) bool {
+	return slices.ContainsFunc(t.Indexes, func(x *catalog.Index) bool { return x.Unique && isKeyColumn(x, number) })
 }
 
 // know makes columns that were added to the query by others columns of a scope.
