@@ -382,8 +382,7 @@ func (t *updateTarget) write(ctx *Ctx) error {
 			return err
 		}
 	}
-	w.close(ctx)
-	return nil
+	return w.close(ctx)
 }
 
 func (o *updateOp) Close() error { return o.source.Close() }
