@@ -259,3 +259,24 @@ func accumulatedValue(c *algebra.AccumulatedCol, s *accumulator.State) (types.Da
 	n, err := a.Sum.Int()
 	return types.NewInt(n), err
 }
+
+// Recount is what an accumulator should hold: the value of each group, by its key.
+func Recount(ctx *Ctx, a *Accumulator) (map[string][]byte, error) {
+	x, err := NewBuilder().accumulating(a)
+	if err != nil {
+		return nil, err
+	}
+	w := &rowWriter{table: a.Table}
+	one := func(row []types.Datum) func() *types.Batch {
+		return func() *types.Batch { w.loadOne(row); return w.one }
+	}
+	err = eachRow(ctx, a.Table, func(row []types.Datum, _ string) error { return x.add(ctx, row, 1, one(row)) })
+	if err != nil {
+		return nil, err
+	}
+	values := map[string][]byte{}
+	for key, s := range x.groups {
+		values[key] = s.Append(nil)
+	}
+	return values, nil
+}

@@ -154,12 +154,16 @@ func (r *Rule) check(ctx *Ctx, p pendingRule) error {
 	if err != nil {
 		return err
 	}
+	occasion := ctx.Occasion
+	if occasion == "" {
+		occasion = p.occasion
+	}
 	var violation []types.Datum
 	if r.NewOnly && p.before != nil {
 		violation, err = r.newViolation(ctx, plan, p)
 	} else {
 		inner := *ctx
-		inner.checking = &checking{rule: r, occasion: p.occasion}
+		inner.checking = &checking{rule: r, occasion: occasion}
 		err = r.rows(&inner, plan, ctx.Txn, p.changes, func(row []types.Datum) bool {
 			if r.Violation != nil && !r.Violation(row) {
 				return true
@@ -172,9 +176,7 @@ func (r *Rule) check(ctx *Ctx, p pendingRule) error {
 		return err
 	}
 	what := *ctx
-	if what.Occasion == "" {
-		what.Occasion = p.occasion
-	}
+	what.Occasion = occasion
 	return r.Report(&what, violation)
 }
 

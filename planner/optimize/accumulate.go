@@ -82,6 +82,35 @@ func Definitions(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.
 
 type accumulatorsKey struct{ assertion catalog.OID }
 
+// Kept are the accumulators that an assertion has.
+func Kept(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.Accumulator, error) {
+	if len(a.Accumulators) == 0 {
+		return nil, nil
+	}
+	made, err := o.Snapshot.Memo(accumulatorsKey{a.OID}, func() (any, error) {
+		o.Ctx = nil // they are shared by sessions
+		list, texts, err := Definitions(ctx, o, a)
+		if err != nil {
+			return nil, err
+		}
+		var kept []*exec.Accumulator
+		for _, k := range a.Accumulators {
+			for i, text := range texts {
+				if text == k.Definition {
+					x := *list[i]
+					x.Storage = k.Storage
+					kept = append(kept, &x)
+				}
+			}
+		}
+		return kept, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made.([]*exec.Accumulator), nil
+}
+
 // accumulators are what writers of a table keep for assertions.
 func (p *planner) accumulators(t *catalog.Table) ([]*exec.Accumulator, error) {
 	s := p.o.Snapshot
@@ -90,32 +119,11 @@ func (p *planner) accumulators(t *catalog.Table) ([]*exec.Accumulator, error) {
 	}
 	var out []*exec.Accumulator
 	for _, a := range s.AssertionsOn(t.OID) {
-		if len(a.Accumulators) == 0 {
-			continue
-		}
-		made, err := s.Memo(accumulatorsKey{a.OID}, func() (any, error) {
-			o := p.o
-			o.Ctx = nil // they are shared by sessions
-			list, texts, err := Definitions(p.ctx, o, a)
-			if err != nil {
-				return nil, err
-			}
-			var kept []*exec.Accumulator
-			for _, k := range a.Accumulators {
-				for i, text := range texts {
-					if text == k.Definition {
-						x := *list[i]
-						x.Storage = k.Storage
-						kept = append(kept, &x)
-					}
-				}
-			}
-			return kept, nil
-		})
+		list, err := Kept(p.ctx, p.o, a)
 		if err != nil {
 			return nil, err
 		}
-		for _, x := range made.([]*exec.Accumulator) {
+		for _, x := range list {
 			if x.Table.OID == t.OID {
 				out = append(out, x)
 			}

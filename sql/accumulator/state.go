@@ -121,9 +121,6 @@ func (s *Sum) add(o *Sum, sign int64) {
 		s.count(c.scale, sign*c.n)
 	}
 	s.addUnits(o.total, o.unit, sign)
-	if s.total.zero() {
-		s.unit = 0
-	}
 }
 
 // count adds values of a display scale.
@@ -178,7 +175,22 @@ func (s *Sum) Decimal() *apd.Decimal {
 	return total.decimal(unit)
 }
 
-// Append appends the encoding, which is empty for the state of no rows:
+// reduce makes the unit as large as that of a sum computed anew would be.
+func (s *Sum) reduce() {
+	if s.total.zero() {
+		s.unit = 0
+		return
+	}
+	scale := int32(0)
+	if n := len(s.scales); n > 0 {
+		scale = s.scales[n-1].scale
+	}
+	for s.unit > scale && s.total.tenth() {
+		s.unit--
+	}
+}
+
+// Append appends the encoding. It is the same for the same rows, however the state has come about, and is empty for the state of no rows:
 //
 //	rows  arguments  (flags  values  [unit  scales (scale n)..]  [nan plus less]  total)..
 func (s *State) Append(dst []byte) []byte {
@@ -189,6 +201,7 @@ func (s *State) Append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s.Args)))
 	for i := range s.Args {
 		a := &s.Args[i]
+		a.Sum.reduce()
 		var flags byte
 		if a.Sum.unit != 0 || len(a.Sum.scales) > 0 {
 			flags |= hasScales

@@ -1,0 +1,166 @@
+package planner_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"holdfast/planner/sessiontest"
+	"holdfast/sql/errs"
+)
+
+// boundRules are rules whose checks look at accumulators, over the tables of boundSchema.
+var boundRules = []string{
+	"CREATE ASSERTION sums CHECK (NOT EXISTS (SELECT team FROM seat GROUP BY team HAVING sum(n) > 1000000000))",
+	"CREATE ASSERTION total CHECK ((SELECT sum(n) FROM seat) <= 1000000000)",
+	"CREATE ASSERTION number CHECK ((SELECT count(*) FROM seat WHERE n > 0) < 1000000000)",
+	`CREATE ASSERTION plans CHECK (NOT EXISTS (SELECT s.team, count(*) FROM seat s JOIN team t ON t.id = s.team
+		GROUP BY s.team, t.plan HAVING count(*) > CASE WHEN t.plan = 'free' THEN 500000 ELSE 1000000 END))`,
+	"CREATE ASSERTION budgets CHECK (NOT EXISTS (SELECT id, budget FROM team WHERE (SELECT sum(n) FROM seat WHERE seat.team = team.id) > budget))",
+}
+
+const boundSchema = `CREATE TABLE team (id int PRIMARY KEY, plan text NOT NULL, budget numeric NOT NULL);
+	CREATE TABLE seat (id bigserial PRIMARY KEY, team int REFERENCES team, n int);
+	CREATE INDEX ON seat (team);
+	INSERT INTO team VALUES (1, 'free', 1000000), (2, 'paid', 1000000)`
+
+// accumulatorsMatch fails if what is kept is not what the rows say.
+func accumulatorsMatch(t *testing.T, db *sessiontest.DB) {
+	t.Helper()
+	wrong, groups, err := db.Engine.CheckAccumulators(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(wrong) > 0 {
+		t.Errorf("accumulators are wrong: %v", wrong)
+	}
+	if groups == 0 {
+		t.Error("there are no accumulators")
+	}
+}
+
+// TestHotGroup: many clients that write rows of one group far from its bounds do not meet in anything.
+func TestHotGroup(t *testing.T) {
+	for _, explicit := range []bool{false, true} {
+		t.Run(fmt.Sprintf("explicit=%v", explicit), func(t *testing.T) {
+			db := sessiontest.OpenPebble(t)
+			c := db.Connect()
+			c.Must(boundSchema)
+			for _, r := range boundRules {
+				c.Must(r)
+			}
+			const clients, each = 16, 30
+			var wg sync.WaitGroup
+			errors := make(chan string, clients*each)
+			for range clients {
+				c := db.Connect()
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					for i := range each {
+						text := fmt.Sprintf("INSERT INTO seat (team, n) VALUES (1, %d)", i)
+						if explicit {
+							c.Must("BEGIN")
+							if _, err := c.Exec(text); err != nil {
+								errors <- sessiontest.Describe(err)
+							}
+							text = "COMMIT"
+						}
+						if _, err := c.Exec(text); err != nil {
+							errors <- sessiontest.Describe(err)
+						}
+					}
+				}()
+			}
+			wg.Wait()
+			close(errors)
+			for e := range errors {
+				t.Error(e)
+			}
+			c.Query("SELECT count(*), sum(n) FROM seat", fmt.Sprintf("%d|%d", clients*each, clients*each*(each-1)/2))
+			if n := db.Engine.Reruns(); n > 0 {
+				t.Errorf("%d transactions were run again", n)
+			}
+			c.Query("SELECT count(*) FROM holdfast_stat_conflicts", "0")
+			accumulatorsMatch(t, db)
+		})
+	}
+}
+
+// TestBoundIsExact: of many clients that fill groups up to their bounds, as many get through as fit, and the others are told what is true.
+func TestBoundIsExact(t *testing.T) {
+	const fits, clients = 37, 12
+	for _, test := range []struct{ name, rule, detail string }{
+		{"group", fmt.Sprintf("NOT EXISTS (SELECT team FROM seat GROUP BY team HAVING count(*) > %d)", fits), "Violating group: (team) = (%d), count = %d."},
+		{"row", "NOT EXISTS (SELECT id, budget FROM team WHERE (SELECT sum(n) FROM seat WHERE seat.team = team.id) > budget)", "Violating row: (id, budget) = (%d, 37)."},
+		{"plan", fmt.Sprintf("NOT EXISTS (SELECT s.team, count(*) FROM seat s JOIN team t ON t.id = s.team GROUP BY s.team, t.plan HAVING count(*) > CASE WHEN t.plan = 'free' THEN %d ELSE 5 END)", fits),
+			"Violating group: (team) = (%d), count = %d."},
+	} {
+		for _, explicit := range []bool{false, true} {
+			for _, deferred := range []string{"", " DEFERRABLE INITIALLY DEFERRED"} {
+				t.Run(fmt.Sprintf("%s/explicit=%v%s", test.name, explicit, deferred), func(t *testing.T) {
+					db := sessiontest.OpenPebble(t)
+					c := db.Connect()
+					c.Must(boundSchema)
+					c.Must("UPDATE team SET budget = 37, plan = 'free'")
+					c.Must("CREATE ASSERTION bound CHECK (" + test.rule + ")" + deferred)
+					var wg sync.WaitGroup
+					var mu sync.Mutex
+					done := map[int]int{}
+					for client := range clients {
+						c := db.Connect()
+						wg.Add(1)
+						go func() {
+							defer wg.Done()
+							rng := rand.New(rand.NewPCG(uint64(client), 3))
+							full := map[int]bool{}
+							for len(full) < 2 {
+								team := 1 + rng.IntN(2)
+								if full[team] {
+									continue
+								}
+								text := fmt.Sprintf("INSERT INTO seat (team, n) VALUES (%d, 1)", team)
+								if explicit {
+									text = "BEGIN; " + text + "; SAVEPOINT s; SELECT 1; RELEASE s"
+								}
+								_, err := c.Exec(text)
+								if explicit {
+									_, e := c.Exec("COMMIT") // ROLLBACK, if there was an error
+									if err == nil {
+										err = e
+									}
+								}
+								detail := test.detail
+								if strings.Count(detail, "%d") > 1 {
+									detail = fmt.Sprintf(detail, team, fits+1)
+								} else {
+									detail = fmt.Sprintf(detail, team)
+								}
+								switch e := errs.As(err); {
+								case err == nil:
+									mu.Lock()
+									done[team]++
+									mu.Unlock()
+								case e.Code != errs.CheckViolation || e.Constraint != "bound" || e.Schema != "public" || e.Detail != detail || !strings.HasPrefix(e.Where, `checking assertion "bound" at `):
+									t.Errorf("%s: %s, detail %q, where %q, constraint %q", text, sessiontest.Describe(err), e.Detail, e.Where, e.Constraint)
+									full[team] = true
+								default:
+									full[team] = true
+								}
+							}
+						}()
+					}
+					wg.Wait()
+					if done[1] != fits || done[2] != fits {
+						t.Errorf("%v got through, want %d each", done, fits)
+					}
+					c.Query("SELECT count(*) FROM seat", fmt.Sprint(2*fits))
+					accumulatorsMatch(t, db)
+				})
+			}
+		}
+	}
+}
