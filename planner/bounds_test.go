@@ -2,6 +2,7 @@ package planner_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -163,6 +164,84 @@ func TestBoundIsExact(t *testing.T) {
 						t.Errorf("%d groups in accumulators", groups)
 					}
 				})
+			}
+		}
+	}
+}
+
+var boundChanges = flag.Int("bounds.changes", 3000, "how many random changes TestAccumulatorsOfRandomChanges makes")
+
+// TestAccumulatorsOfRandomChanges compares what is kept with the rows after random changes, most of which are parts of transactions with savepoints, and some
+// taken back.
+func TestAccumulatorsOfRandomChanges(t *testing.T) {
+	db := sessiontest.OpenPebble(t)
+	c := db.Connect()
+	c.Must(`CREATE TABLE g (id int PRIMARY KEY);
+		CREATE TABLE x (id int PRIMARY KEY, g int REFERENCES g ON DELETE CASCADE ON UPDATE SET NULL, a numeric, b smallint, t text);
+		CREATE INDEX ON x (g);
+		CREATE ASSERTION one CHECK (NOT EXISTS (SELECT g FROM x GROUP BY g HAVING sum(a) BETWEEN 1e30 AND 1e31 OR avg(b) > 1e9 OR count(*) > 1000000));
+		CREATE ASSERTION two CHECK ((SELECT sum(b * 2 + length(t)) FROM x WHERE a IS NOT NULL) < 1000000000);
+		CREATE ASSERTION three CHECK (NOT EXISTS (SELECT t, g FROM x WHERE b > 0 GROUP BY t, g HAVING count(a) > 1000000))`)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	number := func() string {
+		if rng.IntN(6) == 0 {
+			return "NULL"
+		}
+		return fmt.Sprintf("%d.%0*d", rng.IntN(200)-100, 1+rng.IntN(4), rng.IntN(10))
+	}
+	statement := func() string {
+		id, g := rng.IntN(60), rng.IntN(5)
+		switch rng.IntN(12) {
+		case 0:
+			return fmt.Sprintf("DELETE FROM g WHERE id = %d", g)
+		case 1:
+			return fmt.Sprintf("UPDATE g SET id = %d WHERE id = %d", rng.IntN(5), g)
+		case 2, 3:
+			return fmt.Sprintf("INSERT INTO g VALUES (%d) ON CONFLICT DO NOTHING", g)
+		case 4:
+			return fmt.Sprintf("DELETE FROM x WHERE id %% 7 = %d", id%7)
+		case 5:
+			return fmt.Sprintf("UPDATE x SET a = a + %s, t = NULLIF(t, 'u') WHERE id < %d", number(), id)
+		case 6:
+			return fmt.Sprintf("UPDATE x SET id = id + 1, b = b - 1 WHERE id >= %d", id)
+		case 7:
+			return fmt.Sprintf("INSERT INTO x SELECT i, %d, %s, i, 'u' FROM generate_series(%d, %d) i ON CONFLICT (id) DO UPDATE SET a = excluded.a, b = NULL", g, number(), id, id+10)
+		case 8:
+			if rng.IntN(20) == 0 {
+				return "TRUNCATE x"
+			}
+			return "UPDATE x SET a = 'NaN' WHERE id % 11 = 0"
+		}
+		return fmt.Sprintf("INSERT INTO x VALUES (%d, %d, %s, %d, '%s')", id, g, number(), rng.IntN(9)-4, strings.Repeat("u", rng.IntN(3)))
+	}
+	for n := 0; n < *boundChanges; {
+		control := []string{"BEGIN"}
+		for range 1 + rng.IntN(6) {
+			switch rng.IntN(5) {
+			case 0:
+				control = append(control, "SAVEPOINT s")
+			case 1:
+				control = append(control, "ROLLBACK TO s")
+			}
+			control = append(control, statement())
+			n++
+		}
+		if rng.IntN(4) == 0 {
+			control = append(control, "ROLLBACK")
+		}
+		for _, text := range append(control, "COMMIT") {
+			switch _, err := c.Exec(text); errs.CodeOf(err) {
+			case "", errs.UniqueViolation, errs.ForeignKeyViolation, errs.InFailedSQLTransaction, errs.InvalidSavepointSpecification, errs.NumericValueOutOfRange, errs.CardinalityViolation, errs.ObjectInUse:
+			default:
+				t.Fatalf("%s: %s", text, sessiontest.Describe(err))
+			}
+		}
+		if rng.IntN(100) == 0 || n >= *boundChanges {
+			accumulatorsMatch(t, db)
+			if t.Failed() {
+				t.FailNow()
 			}
 		}
 	}
