@@ -113,7 +113,7 @@ func accumulated(q *algebra.Query, r algebra.Rel, ids []algebra.ColID, table cat
 	}
 	l := &lifter{q: q, made: algebra.ColSet{}, storage: storage}
 	x := l.lift(r)
-	if l.failed || len(x.groups) == 0 || len(x.open) > 0 || len(x.conds) == 0 {
+	if l.failed || len(x.groups) == 0 || len(x.open) > 0 || len(x.conds) == 0 || !connected(x.base) {
 		return nil, nil, false
 	}
 	if x.base == nil {

@@ -422,3 +422,53 @@ func (l *lifter) leftJoined(left, right *lifted, r *algebra.Join, x *lifted) boo
 func (l *lifter) positive(rows algebra.ColID) algebra.Scalar {
 	return compares(l.col(rows), ">", &algebra.Const{T: algebra.T{Typ: types.Int8, M: types.NoTypmod}, Value: types.NewInt(0)})
 }
+
+// connected reports whether all parts of a base are joined by equality, so that a few rows of one lead to a few of the others. With others,
+// a condition on what is accumulated could no longer keep a check from looking at them all.
+func connected(base algebra.Rel) bool {
+	var parts []algebra.ColSet
+	var conds []algebra.Scalar
+	var flatten func(r algebra.Rel)
+	flatten = func(r algebra.Rel) {
+		switch r := r.(type) {
+		case *algebra.Filter:
+			flatten(r.Input)
+			conds = conjuncts(conds, r.Cond)
+			return
+		case *algebra.Join:
+			if r.Kind == algebra.InnerJoin && !r.Lateral {
+				flatten(r.Left)
+				flatten(r.Right)
+				conds = conjuncts(conds, r.On)
+				return
+			}
+		case *algebra.Values, *algebra.Limit:
+			return
+		}
+		parts = append(parts, algebra.ColsOf(r.Columns()...))
+	}
+	if base != nil {
+		flatten(base)
+	}
+	part := func(e algebra.Scalar) int {
+		return slices.IndexFunc(parts, func(of algebra.ColSet) bool { return usesOf(e, of) })
+	}
+	for joined := true; joined && len(parts) > 1; {
+		joined = false
+		for _, c := range conds {
+			a, b, _, ok := equated(c)
+			if !ok {
+				continue
+			}
+			if i, j := part(a), part(b); i >= 0 && j >= 0 && i != j {
+				for id := range parts[j] {
+					parts[i].Add(id)
+				}
+				parts = slices.Delete(parts, j, j+1)
+				joined = true
+				break
+			}
+		}
+	}
+	return len(parts) <= 1
+}
