@@ -175,17 +175,12 @@ func (s *Sum) Decimal() *apd.Decimal {
 	return total.decimal(unit)
 }
 
-// reduce makes the unit as large as that of a sum computed anew would be.
+// reduce makes the unit as large as it can be, so that equal sums are written alike.
 func (s *Sum) reduce() {
 	if s.total.zero() {
 		s.unit = 0
-		return
 	}
-	scale := int32(0)
-	if n := len(s.scales); n > 0 {
-		scale = s.scales[n-1].scale
-	}
-	for s.unit > scale && s.total.tenth() {
+	for s.unit > 0 && s.total.tenth() {
 		s.unit--
 	}
 }

@@ -101,6 +101,15 @@ func TestSums(t *testing.T) {
 			}
 			continue
 		}
+		var anew State
+		anew.Grow(1)
+		for _, d := range group.values {
+			anew.Rows++
+			anew.Args[0].AddDecimal(d, 1)
+		}
+		if b := anew.Append(nil); !bytes.Equal(b, value) {
+			t.Fatalf("seed %d: %x is kept, counted anew it is %x", seed, value, b)
+		}
 		if got, want := text(s.Args[0].Sum.Decimal()), group.sum(t); got != want || s.Rows != int64(len(group.values)) || s.Args[0].Values != s.Rows {
 			t.Fatalf("seed %d: sum %s of %d of %d, want %s of %d", seed, got, s.Args[0].Values, s.Rows, want, len(group.values))
 		}
