@@ -244,7 +244,7 @@ func (o *accumulatedOp) key(g, i int) []byte {
 
 // require leaves the row at hand to the commit, with the value that group g then has.
 func (o *accumulatedOp) require(ctx *Ctx, g int, key []byte) {
-	n, checking := o.node, ctx.checking
+	n, checking, functions := o.node, ctx.checking, ctx.Ctx
 	row := make([]types.Datum, len(o.at.row.Cols))
 	for c, v := range o.at.row.Cols {
 		if c < o.at.first[g] || c >= o.at.first[g]+len(n.Groups[g].Cols) {
@@ -266,7 +266,7 @@ func (o *accumulatedOp) require(ctx *Ctx, g int, key []byte) {
 		if err := at.set(n, g, s); err != nil {
 			return err
 		}
-		violation, err := at.violates(&Ctx{})
+		violation, err := at.violates(&Ctx{Ctx: functions})
 		if violation != nil {
 			err = &Refused{rule: checking.rule, row: violation, occasion: checking.occasion}
 		}

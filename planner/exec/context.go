@@ -56,7 +56,7 @@ type Ctx struct {
 	// rules collects what is to be checked at the end of the statement, where it consists of several that change
 	// rows; nil: each of them ends by itself.
 	rules *ruleQueue
-	// checking is the check that the plan is run for; nil: it is none, or one whose violations are not all there is to say.
+	// checking is the check that the plan is run for; nil if it is none. What it looks at in accumulators is left to the commit.
 	checking *checking
 }
 
