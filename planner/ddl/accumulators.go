@@ -49,6 +49,18 @@ func (env *Env) fillAccumulators(ctx context.Context, a *catalog.Assertion) erro
 	return nil
 }
 
+// expectAccumulators gives an assertion the accumulators that it will have once it is in force, for advice: they are not there yet.
+func (env *Env) expectAccumulators(ctx context.Context, a *catalog.Assertion) error {
+	if !accumulates(a) {
+		return nil
+	}
+	list, texts, err := optimize.Definitions(ctx, env.planning(), a)
+	for i, x := range list {
+		a.Accumulators = append(a.Accumulators, catalog.Accumulator{Storage: 1, Table: x.Table.OID, Definition: texts[i]})
+	}
+	return err
+}
+
 func (env *Env) planning() optimize.Options {
 	return optimize.Options{Snapshot: env.Snapshot, Catalog: env.Catalog}
 }

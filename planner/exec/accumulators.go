@@ -194,13 +194,13 @@ func FillAccumulator(ctx *Ctx, a *Accumulator) error {
 		return err
 	}
 	w.accumulators = []*accumulating{x}
-	err = eachRow(ctx, a.Table, func(row []types.Datum, _ string) error {
+	err = eachRow(ctx, a.Table, nil, func(r *storedRow) error {
 		if len(x.groups) >= heldGroups-1 {
 			if err := x.set(ctx); err != nil {
 				return err
 			}
 		}
-		return w.accumulate(ctx, row, 1)
+		return w.accumulate(ctx, r.row, 1)
 	})
 	if err != nil {
 		return err
@@ -270,7 +270,7 @@ func Recount(ctx *Ctx, a *Accumulator) (map[string][]byte, error) {
 	one := func(row []types.Datum) func() *types.Batch {
 		return func() *types.Batch { w.loadOne(row); return w.one }
 	}
-	err = eachRow(ctx, a.Table, func(row []types.Datum, _ string) error { return x.add(ctx, row, 1, one(row)) })
+	err = eachRow(ctx, a.Table, nil, func(r *storedRow) error { return x.add(ctx, r.row, 1, one(r.row)) })
 	if err != nil {
 		return nil, err
 	}
