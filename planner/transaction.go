@@ -334,6 +334,9 @@ func (s *Session) tryCommit(ctx context.Context) error {
 	case errors.Is(err, kv.ErrConflict):
 		return &rerun{cause: err}
 	case errors.As(err, new(*kv.RequirementError)):
+		if t.unkept == "" {
+			return &rerun{cause: err} // the statement whose check it was meets it then
+		}
 		return s.refused(ctx, err)
 	}
 	return err
