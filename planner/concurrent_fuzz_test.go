@@ -18,6 +18,7 @@ import (
 	"holdfast/kv/faulty"
 	"holdfast/kv/pebblekv"
 	"holdfast/planner/sessiontest"
+	"holdfast/sql/accumulator"
 	"holdfast/sql/errs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -321,7 +322,7 @@ func (c *contest) run(t testing.TB) bool {
 			list[i] = &contestant{steps: x.steps, message: x.message}
 		}
 	}
-	options := pebblekv.Options{Folder: "db", FS: vfs.NewMem(), CacheBytes: 8 << 20, MemtableBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)}
+	options := pebblekv.Options{Folder: "db", FS: vfs.NewMem(), CacheBytes: 8 << 20, MemtableBytes: 1 << 20, Merge: accumulator.Merge, Logger: slog.New(slog.DiscardHandler)}
 	open := pebblekv.Open
 	if c.fault != "" {
 		open = func(o pebblekv.Options) (*pebblekv.Store, error) { return faulty.Open(c.fault, o) }

@@ -170,7 +170,11 @@ func (s *Session) noteStale(err error) {
 
 // noteConflict records a conflict.
 func (s *Session) noteConflict(kind conflictKind, c *kv.ConflictError) {
-	s.engine.conflicts.note(kind, kv.KeyRange{Start: c.Start, End: c.End}, s.statementText(), s.engine.commits.statement(c.Version, storageOf(c.Start)), 0)
+	id := storageOf(c.Start)
+	if _, t := accumulatorKeys(s.snapshotForErrors(), id); t != nil {
+		id = t.Storage // whoever changes an accumulator changes rows
+	}
+	s.engine.conflicts.note(kind, kv.KeyRange{Start: c.Start, End: c.End}, s.statementText(), s.engine.commits.statement(c.Version, id), 0)
 }
 
 // commitLog remembers what the latest commits were about, by their versions, so that whoever loses against one can
@@ -221,10 +225,28 @@ func relationKeys(snapshot *catalog.Snapshot, id catalog.StorageID) (t *catalog.
 	return nil, nil
 }
 
+// accumulatorKeys finds the assertion whose accumulator a storage is, and the table that it is kept of.
+func accumulatorKeys(snapshot *catalog.Snapshot, id catalog.StorageID) (*catalog.Assertion, *catalog.Table) {
+	if snapshot == nil {
+		return nil, nil
+	}
+	for _, a := range snapshot.Assertions() {
+		for _, k := range a.Accumulators {
+			if k.Storage == id {
+				return a, snapshot.RelationByOID(k.Table)
+			}
+		}
+	}
+	return nil, nil
+}
+
 // describeConflict says in a DETAIL what was read and who has changed it.
 func (s *Session) describeConflict(c *kv.ConflictError) string {
 	schema := s.snapshotForErrors()
 	t, x := relationKeys(schema, storageOf(c.Start))
+	if a, of := accumulatorKeys(schema, storageOf(c.Start)); t == nil && of != nil {
+		return fmt.Sprintf(`Read the sums that assertion "%s" looks at of a group of table "%s"; a concurrent transaction has changed them.`, a.Name, of.Name)
+	}
 	if t == nil {
 		return "Read the schema of something that a concurrent transaction has changed."
 	}
@@ -286,6 +308,11 @@ func conflictRows(s *Session, emit func([]types.Datum) bool) {
 			} else {
 				r[3] = types.NewString(exec.DescribeRange(t, kv.KeyRange{Start: []byte(c.start), End: []byte(c.end)}, &s.settings.env))
 			}
+		} else if a, t := accumulatorKeys(s.tx.snapshot, storageOf([]byte(c.start))); t != nil {
+			if n := s.tx.snapshot.SchemaByOID(t.Schema); n != nil {
+				r[0] = types.NewString(n.Name)
+			}
+			r[1], r[3] = types.NewString(t.Name), types.NewString("sums of assertion "+a.Name)
 		}
 		r[4], r[5], r[6] = types.NewString(string(c.kind)), textDatum(c.loser), textDatum(c.winner)
 		if !emit(r) {

@@ -92,7 +92,7 @@ func (s *Session) checkDeferred(ctx context.Context) error {
 		return nil
 	}
 	for s.reconsidered = 0; ; {
-		mark := t.kv.Savepoint()
+		mark, requirements := t.kv.Savepoint(), t.requirements.Mark()
 		x := s.execContext(ctx, nil)
 		x.Occasion = "COMMIT"
 		err := s.reconsider(t.deferred.Check(x, s.presentRule(ctx)))
@@ -100,6 +100,7 @@ func (s *Session) checkDeferred(ctx context.Context) error {
 			return err
 		}
 		t.kv.Retract(mark)
+		t.requirements.RollbackTo(requirements)
 		if err := s.refresh(ctx); err != nil {
 			return err
 		}

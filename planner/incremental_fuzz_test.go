@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -25,6 +26,44 @@ func (g shapes) op() string                 { return g.pick("<", "<=", ">", ">="
 func (g shapes) aggregate(column string) string {
 	return g.pick("count(*)", "count("+column+")", "sum("+column+")", "max("+column+")", "min("+column+")", "avg("+column+")",
 		"count(DISTINCT "+column+")", "bool_or("+column+" > 2)::int", "sum("+column+") FILTER (WHERE "+column+" > 1)", "count(*) FILTER (WHERE "+column+" IS NULL)")
+}
+
+// kept is an aggregate that accumulators keep.
+func (g shapes) kept(column string) string {
+	return g.pick("count(*)", "count("+column+")", "sum("+column+")", "avg("+column+")", "sum("+column+" * 2)", "coalesce(sum("+column+"), 0)",
+		"sum("+column+") FILTER (WHERE "+column+" > 1)", "count(*) FILTER (WHERE "+column+" IS NULL)", "sum("+column+") + count(*)", "sum("+column+") / count("+column+")")
+}
+
+// bound is a violation query about aggregates that are kept.
+func (g shapes) bound() (shape, text string) {
+	where := g.pick("", "", " WHERE s.c > 1", " WHERE s.d IS NOT NULL AND s.c < 4", " WHERE s.r IS NOT NULL")
+	and := strings.Replace(where, " WHERE ", " AND ", 1)
+	join := g.pick("JOIN", "LEFT JOIN")
+	switch g.IntN(12) {
+	case 0:
+		return "bounded all", fmt.Sprintf("SELECT FROM (SELECT %s AS n, %s AS m FROM s%s) x WHERE n %s %d", g.kept("c"), g.kept("d"), where, g.op(), g.n())
+	case 1:
+		return "bounded group", fmt.Sprintf("SELECT r FROM s%s GROUP BY r HAVING %s %s %d", where, g.kept("c"), g.op(), g.n())
+	case 2:
+		return "bounded group by two", fmt.Sprintf("SELECT c, r FROM s%s GROUP BY r, c HAVING %s %s %d OR %s < %d", where, g.kept("d"), g.op(), g.n(), g.kept("c"), g.n())
+	case 3:
+		return "bounded group of join", fmt.Sprintf("SELECT s.r, r.a FROM s JOIN r ON r.id = s.r%s GROUP BY s.r, r.a, r.b HAVING %s %s coalesce(r.a, 2)", where, g.kept("s.c"), g.op())
+	case 4:
+		return "bounded group by parent", fmt.Sprintf("SELECT r.id FROM s JOIN r ON r.id = s.r%s GROUP BY r.id, r.b HAVING %s %s r.b", where, g.kept("s.c"), g.op())
+	case 5:
+		return "bounded by a row", fmt.Sprintf("SELECT id FROM r WHERE (SELECT %s FROM s WHERE s.r = r.id%s) %s r.%s AND %s", g.kept("s.c"), and, g.op(), g.pick("a", "b", "id"), g.filter("r"))
+	case 6:
+		return "bounded by a joined row", fmt.Sprintf("SELECT r.id, n FROM r %s (SELECT r AS k, %s AS n FROM s%s GROUP BY r) x ON x.k = r.id WHERE n %s a", join, g.kept("c"), where, g.op())
+	case 7:
+		return "bounded by another", fmt.Sprintf("SELECT id FROM r WHERE (SELECT %s FROM s WHERE s.r = r.id%s) %s (SELECT %s FROM s WHERE s.r = r.id)", g.kept("s.c"), and, g.op(), g.kept("s.d"))
+	case 8:
+		return "bounded by another's", fmt.Sprintf("SELECT id FROM r WHERE (SELECT %s FROM s WHERE s.r = r.id%s) %s (SELECT %s FROM t WHERE t.s = r.id)", g.kept("s.c"), and, g.op(), g.kept("t.e"))
+	case 9:
+		return "bounded laterally", fmt.Sprintf("SELECT r.id FROM r %s LATERAL (SELECT %s AS n, count(*) AS m FROM s WHERE s.r = r.id%s) x ON true WHERE x.n %s r.a AND m > 0", join, g.kept("s.c"), and, g.op())
+	case 10:
+		return "bounded with", fmt.Sprintf("WITH w AS (SELECT r, %s AS n FROM s%s GROUP BY r) SELECT w.r FROM w WHERE n %s %d UNION ALL SELECT id FROM r WHERE a > 4", g.kept("c"), where, g.op(), g.n())
+	}
+	return "bounded group of NULLs", fmt.Sprintf("SELECT d, c FROM s WHERE NOT EXISTS (SELECT FROM t WHERE t.id = %d) GROUP BY d, c HAVING %s %s %d", g.IntN(6), g.kept("r"), g.op(), g.n())
 }
 
 // having is a condition over groups.
@@ -176,6 +215,9 @@ func (g shapes) condition() (shape, text string) {
 		return "of two", fmt.Sprintf("%s(%s)%s%s(%s)", g.pick("", "NOT "), x, g.pick(" AND ", " OR ", " = ", " OR NOT "), g.pick("", "NOT "), y)
 	}
 	shape, q := g.query()
+	if g.IntN(3) == 0 {
+		shape, q = g.bound()
+	}
 	return shape, "NOT EXISTS (" + q + ")"
 }
 
@@ -217,7 +259,15 @@ func (g shapes) write() string {
 		return strings.Join(list, ", ")
 	}
 	where := g.pick("", fmt.Sprintf(" WHERE id = %d", id()), fmt.Sprintf(" WHERE id = %d", id()), fmt.Sprintf(" WHERE id < %d", id()), fmt.Sprintf(" WHERE id %% 2 = %d", g.IntN(2)))
-	switch g.IntN(23) {
+	switch g.IntN(27) {
+	case 23:
+		return fmt.Sprintf("INSERT INTO s VALUES (%d, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET c = excluded.c, r = s.r + 1 WHERE s.d IS DISTINCT FROM 1", g.IntN(9), n(), n(), n())
+	case 24:
+		return fmt.Sprintf("INSERT INTO s SELECT id + %d, r, c, d FROM s ON CONFLICT DO NOTHING", 1+g.IntN(3))
+	case 25:
+		return "INSERT INTO s VALUES " + rows(func() string { return fmt.Sprintf("(%d, %s, %s, %s)", g.IntN(90), n(), n(), n()) })
+	case 26:
+		return fmt.Sprintf("UPDATE s SET c = c * 10.0, d = NULL%s", where)
 	case 20:
 		return fmt.Sprintf("WITH gone AS (DELETE FROM t WHERE s = %d) DELETE FROM s WHERE id = %d", id(), id())
 	case 21:
@@ -269,6 +319,7 @@ type history struct {
 	deferred  bool
 	before    []string
 	steps     [][]string
+	groups    int // of accumulators that have been compared with the rows
 }
 
 func (h *history) create() string {
@@ -300,7 +351,8 @@ func (h *history) text(step []string) string {
 // replay runs a history and returns what is wrong with the verdicts of the assertion, "" if nothing is, and at which step. bad is set if
 // the history cannot be run at all.
 func (h *history) replay(t testing.TB) (wrong string, at, refused int, bad bool) {
-	c := sessiontest.Open(t).Connect()
+	db := sessiontest.Open(t)
+	c := db.Connect()
 	defer c.Session.Close()
 	for _, s := range h.schema {
 		if _, err := c.Exec(s); err != nil {
@@ -348,6 +400,14 @@ func (h *history) replay(t testing.TB) (wrong string, at, refused int, bad bool)
 		if err != nil {
 			refused++
 		}
+		different, groups, err := db.Engine.CheckAccumulators(context.Background())
+		if err != nil {
+			return sessiontest.Describe(err), i, refused, false
+		}
+		if len(different) > 0 {
+			return fmt.Sprintf("%s\nleaves accumulators that are wrong: %v", h.text(step), different), i, refused, false
+		}
+		h.groups += groups
 	}
 	return "", len(h.steps), refused, false
 }
@@ -405,7 +465,7 @@ func TestIncrementalChecks(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("seed %d", seed)
-	seen := map[string]int{}
+	seen, accumulated := map[string]int{}, map[string]int{}
 	rounds, refused := 0, 0
 	many := exec.ManyChanges
 	defer func() { exec.ManyChanges = many }()
@@ -421,11 +481,17 @@ func TestIncrementalChecks(t *testing.T) {
 		for range g.IntN(6) {
 			h.before = append(h.before, g.write())
 		}
+		write := func() string {
+			if !h.deferred && g.IntN(70) == 0 { // it checks at once
+				return "TRUNCATE " + g.pick("s", "t", "r, s", "r CASCADE")
+			}
+			return g.write()
+		}
 		for range 20 {
-			step := []string{g.write()}
+			step := []string{write()}
 			if h.deferred {
 				for range g.IntN(4) {
-					s := g.write()
+					s := write()
 					switch g.IntN(4) {
 					case 0:
 						step = append(step, "SAVEPOINT p", s, "ROLLBACK TO p")
@@ -455,8 +521,11 @@ func TestIncrementalChecks(t *testing.T) {
 		}
 		refused += n
 		seen[shape] += n
+		if h.groups > 0 {
+			accumulated[shape]++
+		}
 	}
-	t.Logf("%d rounds, %d refusals, %d shapes refused something", rounds, refused, len(seen))
+	t.Logf("%d rounds, %d refusals, %d shapes refused something, by accumulators in %v", rounds, refused, len(seen), accumulated)
 	if refused == 0 {
 		t.Errorf("seed %d: nothing was ever refused", seed)
 	}

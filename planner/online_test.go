@@ -9,6 +9,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/memkv"
 	"holdfast/planner/sessiontest"
+	"holdfast/sql/accumulator"
 )
 
 // gatedStore is a store in which a function is called when a transaction without a footprint begins to read a whole table.
@@ -44,7 +45,7 @@ func (t *gatedTxn) Scan(ctx context.Context, r kv.KeyRange, o kv.ScanOptions) kv
 
 // online is a database in which a function can be run in the middle of the check of an assertion.
 func online(t *testing.T) (s *gatedStore, db *sessiontest.DB, c, other *sessiontest.Client) {
-	s = &gatedStore{Store: memkv.New(memkv.Options{})}
+	s = &gatedStore{Store: memkv.New(memkv.Options{Merge: accumulator.Merge})}
 	db = sessiontest.OpenStore(t, s)
 	c, other = db.Connect(), db.Connect()
 	c.Must("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, g % 10 FROM generate_series(1, 1000) g")

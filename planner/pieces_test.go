@@ -10,6 +10,7 @@ import (
 
 	"holdfast/kv/pebblekv"
 	"holdfast/planner/sessiontest"
+	"holdfast/sql/accumulator"
 	"holdfast/sql/errs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -44,7 +45,7 @@ type pieces struct {
 
 func openPieces(t *testing.T) *pieces {
 	store, err := pebblekv.Open(pebblekv.Options{
-		Folder: "data", FS: vfs.NewMem(), CacheBytes: 8 << 20, MemtableBytes: 4 << 20, SpillBytes: 100 << 10,
+		Folder: "data", FS: vfs.NewMem(), CacheBytes: 8 << 20, MemtableBytes: 4 << 20, Merge: accumulator.Merge, SpillBytes: 100 << 10,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +191,7 @@ func TestTooLargeForTheDisk(t *testing.T) {
 		return nil
 	}))
 	store, err := pebblekv.Open(pebblekv.Options{
-		Folder: "data", FS: disk, CacheBytes: 8 << 20, MemtableBytes: 4 << 20, SpillBytes: 100 << 10, MaxTxnBytes: 1 << 20,
+		Folder: "data", FS: disk, CacheBytes: 8 << 20, MemtableBytes: 4 << 20, Merge: accumulator.Merge, SpillBytes: 100 << 10, MaxTxnBytes: 1 << 20,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"holdfast/kv/memkv"
 	"holdfast/planner"
 	"holdfast/planner/sessiontest"
+	"holdfast/sql/accumulator"
 	"holdfast/sql/errs"
 )
 
@@ -253,7 +254,7 @@ const copyBound = 32 << 20
 
 // TestReplayFault: the tests above would notice if answers were not compared.
 func TestReplayFault(t *testing.T) {
-	db := sessiontest.OpenWith(t, memkv.New(memkv.Options{}), planner.Config{Faults: planner.Faults{SkipDigestCompare: true}})
+	db := sessiontest.OpenWith(t, memkv.New(memkv.Options{Merge: accumulator.Merge}), planner.Config{Faults: planner.Faults{SkipDigestCompare: true}})
 	x, y := db.Connect(), db.Connect()
 	x.Must(replaySchema)
 	x.Must("BEGIN")

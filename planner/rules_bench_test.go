@@ -2,10 +2,17 @@ package planner_test
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
+	"holdfast/kv/pebblekv"
 	"holdfast/planner/sessiontest"
+	"holdfast/sql/accumulator"
 )
 
 // repeated is a statement a hundred times, with a number in it.
@@ -95,4 +102,105 @@ func BenchmarkUnconcerned(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkHotGroup is many clients that insert rows of one group, on disk, without a rule and far from the bound of one.
+func BenchmarkHotGroup(b *testing.B) {
+	for _, explicit := range []bool{false, true} {
+		for _, rule := range append([]string{""}, boundRules...) {
+			name := "no rule"
+			if rule != "" {
+				name = strings.Fields(rule)[2]
+			}
+			b.Run(fmt.Sprintf("explicit=%v/%s", explicit, name), func(b *testing.B) {
+				store, err := pebblekv.Open(pebblekv.Options{Folder: b.TempDir() + "/data", Merge: accumulator.Merge, Logger: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				db := sessiontest.OpenStore(b, store)
+				c := db.Connect()
+				c.Must(boundSchema)
+				if rule != "" {
+					c.Must(rule)
+				}
+				c.Must("INSERT INTO seat (team, n) SELECT 1, 0 FROM generate_series(1, 1000)")
+				const clients = 64
+				var next atomic.Int64
+				var wg sync.WaitGroup
+				sessions := make([]*sessiontest.Client, clients)
+				for i := range sessions {
+					sessions[i] = db.Connect()
+				}
+				used := cpuTime()
+				b.ResetTimer()
+				for _, c := range sessions {
+					wg.Add(1)
+					go func() {
+						defer wg.Done()
+						for next.Add(1) <= int64(b.N) {
+							text := "INSERT INTO seat (team, n) VALUES (1, 1)"
+							if explicit {
+								for _, text := range []string{"BEGIN", text} {
+									if _, err := c.Exec(text); err != nil {
+										b.Error(err)
+									}
+								}
+								text = "COMMIT"
+							}
+							if _, err := c.Exec(text); err != nil {
+								b.Error(err)
+							}
+						}
+					}()
+				}
+				wg.Wait()
+				b.StopTimer()
+				b.ReportMetric(float64(cpuTime()-used)/float64(b.N), "cpu-ns/op")
+				if n := db.Engine.Reruns(); n > 0 {
+					b.Errorf("%d transactions were run again", n)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkGroupSize is what a row costs in a group of few rows and in one of many.
+func BenchmarkGroupSize(b *testing.B) {
+	for _, size := range []int{10, 1e5} {
+		for _, rule := range append([]string{""}, boundRules[0], boundRules[3], boundRules[4]) {
+			name := "no rule"
+			if rule != "" {
+				name = strings.Fields(rule)[2]
+			}
+			b.Run(fmt.Sprintf("%d rows/%s", size, name), func(b *testing.B) {
+				c := sessiontest.OpenPebble(b).Connect()
+				c.Must(boundSchema)
+				if rule != "" {
+					c.Must(rule)
+				}
+				c.Must(fmt.Sprintf("INSERT INTO seat (team, n) SELECT 1, 0 FROM generate_series(1, %d)", size))
+				used := cpuTime()
+				b.ResetTimer()
+				for i := range b.N {
+					text := "INSERT INTO seat (id, team, n) VALUES (0, 1, 1)"
+					if i%2 == 1 {
+						text = "DELETE FROM seat WHERE id = 0"
+					}
+					if _, err := c.Exec(text); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(cpuTime()-used)/float64(b.N), "cpu-ns/op")
+			})
+		}
+	}
+}
+
+// cpuTime is what the process has used of the processors: on a machine with other work it says more than the clock.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

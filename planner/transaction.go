@@ -49,6 +49,7 @@ type transaction struct {
 	parsed        map[string]*prepared // by messages of the protocol, nil if closed: kept when it is run again
 	sequencesKept bool                 // and currval() of all sequences is among it
 	deferred      exec.Deferred        // rules to be checked at the end
+	requirements  exec.Requirements    // what the commit depends on by accumulators
 }
 
 // savepoint is a point to go back to.
@@ -62,6 +63,7 @@ type savepoint struct {
 	settings      int
 	commits       int // length of afterCommit
 	deferred      exec.DeferredMark
+	requirements  exec.RequirementsMark
 	portals       int64 // number of the newest portal
 }
 
@@ -194,7 +196,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		if began {
 			mark = t.kv.Savepoint()
 		}
-		snapshot, changed, commits, deferred := t.snapshot, t.changedSchema, len(t.afterCommit), t.deferred.Mark()
+		snapshot, changed, commits, deferred, requirements := t.snapshot, t.changedSchema, len(t.afterCommit), t.deferred.Mark(), t.requirements.Mark()
 		drawn, random := t.draws.next, s.pcg
 		err := run(ctx, out)
 		if err == nil {
@@ -226,6 +228,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		t.snapshot, t.changedSchema = snapshot, changed
 		t.afterCommit = t.afterCommit[:commits]
 		t.deferred.RollbackTo(deferred)
+		t.requirements.RollbackTo(requirements)
 		if err = s.reconsider(err); !isStale(err) {
 			t.kv.RollbackTo(mark)
 			if e := s.settle(ctx); e != nil {
@@ -321,7 +324,7 @@ func (s *Session) tryCommit(ctx context.Context) error {
 		s.noteCommit()
 		version, err = t.kv.Commit(ctx)
 		s.metConflict(err)
-		if !errors.Is(err, kv.ErrConflict) {
+		if !kv.Restartable(err) {
 			s.engine.catalog.Finish(t.kv, version, errors.Is(err, kv.ErrCommitUnknown))
 		}
 	}
@@ -330,8 +333,34 @@ func (s *Session) tryCommit(ctx context.Context) error {
 		return &rerun{cause: err, unlock: true}
 	case errors.Is(err, kv.ErrConflict):
 		return &rerun{cause: err}
+	case errors.As(err, new(*kv.RequirementError)):
+		if t.unkept == "" {
+			return &rerun{cause: err} // the statement whose check it was meets it then
+		}
+		return s.refused(ctx, err)
 	}
 	return err
+}
+
+// refused is the error of a commit that would violate a rule by what others have committed meanwhile. What they have may not
+// be durable yet: the transaction moves to that state, so that it waits for it before it answers (settle).
+func (s *Session) refused(ctx context.Context, err error) error {
+	t := s.tx
+	if e := t.kv.Restart(ctx, false); e != nil {
+		return e
+	}
+	t.waiting = true
+	var r *exec.Refused
+	if !errors.As(err, &r) {
+		var unmet *kv.RequirementError
+		errors.As(err, &unmet)
+		return unmet.Err
+	}
+	x := s.execContext(ctx, nil)
+	if t.explicit {
+		x.Occasion = "COMMIT"
+	}
+	return r.Report(x)
 }
 
 // abandon rolls the transaction back and ends it.
@@ -382,7 +411,7 @@ func (s *Session) drop() {
 // pushSavepoint makes a savepoint.
 func (s *Session) pushSavepoint(name string) {
 	t := s.tx
-	p := savepoint{name: name, readOnly: t.readOnly, snapshot: t.snapshot, changedSchema: t.changedSchema, settings: s.settings.mark(), commits: len(t.afterCommit), deferred: t.deferred.Mark(), portals: s.portalCount}
+	p := savepoint{name: name, readOnly: t.readOnly, snapshot: t.snapshot, changedSchema: t.changedSchema, settings: s.settings.mark(), commits: len(t.afterCommit), deferred: t.deferred.Mark(), requirements: t.requirements.Mark(), portals: s.portalCount}
 	if t.kv != nil {
 		p.mark, p.hasMark = t.kv.Savepoint(), true
 	}
@@ -421,12 +450,16 @@ func (s *Session) rollbackTo(name string) error {
 	p := t.savepoints[i]
 	t.savepoints = t.savepoints[:i+1]
 	if t.kv != nil {
+		mark := t.start // it had read nothing then, but what it has read since was seen: only the writes go
 		if p.hasMark {
-			t.kv.RollbackTo(p.mark)
-			t.snapshot, t.changedSchema = p.snapshot, p.changedSchema
-		} else {
-			// The transaction had read nothing then, but what it has read since was seen: only the writes go.
-			t.kv.RollbackTo(t.start)
+			mark = p.mark
+		}
+		err := t.requirements.Withdraw(context.Background(), t.kv, p.requirements, func() { t.kv.RollbackTo(mark) })
+		if err != nil {
+			return s.storeError(err)
+		}
+		t.snapshot, t.changedSchema = p.snapshot, p.changedSchema
+		if !p.hasMark {
 			t.snapshot, t.changedSchema = nil, false
 		}
 	}

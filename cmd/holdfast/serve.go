@@ -21,6 +21,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/pebblekv"
 	"holdfast/planner"
+	"holdfast/sql/accumulator"
 	"holdfast/sql/parse"
 	"holdfast/wire"
 )
@@ -115,7 +116,7 @@ func startServer(ctx context.Context, o serverOptions) (*server, error) {
 func openServer(ctx context.Context, o serverOptions, listener net.Listener, logger *slog.Logger) (*server, error) {
 	store, err := pebblekv.Open(pebblekv.Options{
 		Folder: o.data, CacheBytes: o.cacheMB << 20, MaxTxnBytes: o.maxTransactionBytes,
-		SpillBytes: o.transactionMemory << 20, Logger: logger,
+		SpillBytes: o.transactionMemory << 20, Merge: accumulator.Merge, Logger: logger,
 	})
 	switch {
 	case errors.Is(err, kv.ErrInUse):

@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
@@ -11,6 +12,9 @@ import (
 	"time"
 
 	"holdfast/compat_tests/testserver"
+	"holdfast/kv/pebblekv"
+	"holdfast/planner"
+	"holdfast/sql/accumulator"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -46,7 +50,9 @@ func newWorkload(t *testing.T, p *testserver.Process) *workload {
 		CREATE TABLE two (client int, n int, PRIMARY KEY (client, n), FOREIGN KEY (client, n) REFERENCES one);
 		CREATE TABLE plain (client int, n int);
 		CREATE TABLE counter (id int PRIMARY KEY, transactions bigint);
-		INSERT INTO counter VALUES (1, 0);`)
+		INSERT INTO counter VALUES (1, 0);
+		CREATE ASSERTION each_client CHECK (NOT EXISTS (SELECT client FROM plain GROUP BY client HAVING count(*) > 1000000 OR sum(n) < 0));
+		CREATE ASSERTION everybody CHECK ((SELECT sum(n) FROM two) < 1000000000000);`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,5 +282,33 @@ func TestKill(t *testing.T) {
 			t.FailNow()
 		}
 	}
+	w.start(p)
+	w.await(50)
+	p.Kill()
+	w.join()
+	checkAccumulators(t, data)
 	t.Logf("%d transactions", w.total.Load())
+}
+
+// checkAccumulators compares what assertions keep of rows in a folder that nobody has open with the rows.
+func checkAccumulators(t *testing.T, data string) {
+	t.Helper()
+	ctx := context.Background()
+	store, err := pebblekv.Open(pebblekv.Options{Folder: data, Merge: accumulator.Merge, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	engine, err := planner.Open(ctx, store, planner.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close(ctx)
+	wrong, groups, err := engine.CheckAccumulators(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(wrong) > 0 || groups < 2 {
+		t.Errorf("of %d groups accumulators are wrong: %v", groups, wrong)
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"holdfast/kv/conformance/history"
 	"holdfast/kv/pebblekv"
 	"holdfast/planner"
+	"holdfast/sql/accumulator"
 	"holdfast/wire"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -40,7 +41,7 @@ func connector(dsn string) func(context.Context) (*pgx.Conn, error) {
 
 // memory are the options of a store on a file system.
 func memory(fs vfs.FS) pebblekv.Options {
-	return pebblekv.Options{Folder: "data", FS: fs, CacheBytes: 8 << 20, MemtableBytes: 4 << 20, Logger: quiet}
+	return pebblekv.Options{Folder: "data", FS: fs, CacheBytes: 8 << 20, MemtableBytes: 4 << 20, Merge: accumulator.Merge, Logger: quiet}
 }
 
 // serve starts a server in this process on an empty store in memory and returns its connection string.

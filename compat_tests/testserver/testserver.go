@@ -14,6 +14,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/pebblekv"
 	"holdfast/planner"
+	"holdfast/sql/accumulator"
 	"holdfast/wire"
 )
 
@@ -38,7 +39,7 @@ func Start(t testing.TB) *Server {
 // StartAt starts a server on a folder, with options.
 func StartAt(t testing.TB, folder string, o wire.Options) *Server {
 	t.Helper()
-	store, err := pebblekv.Open(pebblekv.Options{Folder: folder, CacheBytes: 32 << 20, Logger: logger()})
+	store, err := pebblekv.Open(pebblekv.Options{Folder: folder, CacheBytes: 32 << 20, Merge: accumulator.Merge, Logger: logger()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,9 @@ import (
 const (
 	markerFile   = "HOLDFAST"
 	markerPrefix = "holdfast data format "
-	// format is raised when an older program must not open the folder.
-	format = 1
+	// format is raised when an older program must not open the folder. 2: rows may be counted in accumulators, which an
+	// older program would not change with them. A folder of an older format becomes one of this when it is opened.
+	format = 2
 )
 
 // openFolder creates or checks the folder and takes its lock.
@@ -77,8 +78,8 @@ func syncFolder(fs vfs.FS, folder string) error {
 
 // checkFolder refuses a folder with files in it and no valid marker.
 func checkFolder(fs vfs.FS, folder string) error {
-	found, err := readMarker(fs, folder)
-	if err != nil || found {
+	version, err := readMarker(fs, folder)
+	if err != nil || version > 0 {
 		return err
 	}
 	names, err := fs.List(folder)
@@ -94,29 +95,29 @@ func checkFolder(fs vfs.FS, folder string) error {
 	return nil
 }
 
-// readMarker reports whether the marker is there, and fails if it is of a format this program does not know.
-func readMarker(fs vfs.FS, folder string) (found bool, err error) {
+// readMarker is the format that the marker tells, 0 if it is not there. It fails if this program does not know it.
+func readMarker(fs vfs.FS, folder string) (version int, err error) {
 	f, err := fs.Open(fs.PathJoin(folder, markerFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
+		return 0, nil
 	} else if err != nil {
-		return false, err
+		return 0, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 100))
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	number, ok := strings.CutPrefix(strings.TrimSpace(string(text)), markerPrefix)
-	version, err := strconv.Atoi(number)
+	version, err = strconv.Atoi(number)
 	switch {
-	case !ok || err != nil:
-		return false, fmt.Errorf("%w: %s has a %s file that is not understood", kv.ErrFormat, folder, markerFile)
+	case !ok || err != nil || version < 1:
+		return 0, fmt.Errorf("%w: %s has a %s file that is not understood", kv.ErrFormat, folder, markerFile)
 	case version > format:
-		return false, fmt.Errorf("%w: %s has format %d, this program knows up to %d", kv.ErrFormat, folder,
+		return 0, fmt.Errorf("%w: %s has format %d, this program knows up to %d", kv.ErrFormat, folder,
 			version, format)
 	}
-	return true, nil
+	return version, nil
 }
 
 // writeMarker writes the marker, durably, before anything else is in the folder. The lock is held.
@@ -124,7 +125,7 @@ func writeMarker(fs vfs.FS, folder string) error {
 	if err := checkFolder(fs, folder); err != nil {
 		return err
 	}
-	if found, err := readMarker(fs, folder); found || err != nil {
+	if version, err := readMarker(fs, folder); version == format || err != nil {
 		return err
 	}
 	return putMarker(fs, folder)

@@ -83,9 +83,10 @@ func TestFolder(t *testing.T) {
 		{"absent", func(*testing.T, string) {}, nil, ""},
 		{"empty", func(t *testing.T, dir string) { _ = os.MkdirAll(dir, 0o700) }, nil, ""},
 		{"first start interrupted", write("HOLDFAST.tmp", "hold"), nil, ""},
-		{"first start interrupted after the marker", write("HOLDFAST", "holdfast data format 1\n"), nil, ""},
+		{"first start interrupted after the marker", write("HOLDFAST", "holdfast data format 2\n"), nil, ""},
+		{"older", write("HOLDFAST", "holdfast data format 1\n"), nil, ""},
 		{"other files", write("PG_VERSION", "15\n"), kv.ErrFormat, "has files in it, but no HOLDFAST file"},
-		{"newer", write("HOLDFAST", "holdfast data format 2\n"), kv.ErrFormat, "has format 2, this program knows up to 1"},
+		{"newer", write("HOLDFAST", "holdfast data format 3\n"), kv.ErrFormat, "has format 3, this program knows up to 2"},
 		{"not understood", write("HOLDFAST", "?\n"), kv.ErrFormat, "not understood"},
 		{"a file", func(t *testing.T, dir string) { _ = os.WriteFile(dir, nil, 0o600) }, kv.ErrFormat, "is not a folder"},
 	} {
@@ -111,6 +112,9 @@ func TestFolder(t *testing.T) {
 				put(t, s, "a=1")
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
+				}
+				if marker, err := os.ReadFile(filepath.Join(dir, "HOLDFAST")); string(marker) != "holdfast data format 2\n" {
+					t.Errorf("the marker is %q, %v", marker, err)
 				}
 			}
 		})

@@ -74,6 +74,9 @@ func (env *Env) createAssertion(ctx context.Context, s *ast.CreateAssertion) err
 	if !a.NotValid {
 		err = env.hintViolation(a, nil, env.checkAssertion(ctx, a))
 	}
+	if err == nil {
+		err = env.keepAccumulators(ctx, nil, a)
+	}
 	if err == nil || a.NotEnforced {
 		if err := env.adviseOn(ctx, a); err != nil {
 			return err
@@ -260,7 +263,7 @@ func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error
 	default:
 		return errs.Unsupported("ALTER ASSERTION .. %s", s.Action)
 	}
-	return env.putAssertion(ctx, &a)
+	return env.keepAccumulators(ctx, old, &a)
 }
 
 // bound binds a stored expression over a table.

@@ -52,6 +52,7 @@ type Env struct {
 
 // Execute runs a statement and returns its command tag.
 func Execute(ctx context.Context, env *Env, stmt ast.Stmt) (string, error) {
+	before := env.Snapshot
 	var err error
 	switch s := stmt.(type) {
 	case *ast.CreateSchema:
@@ -90,6 +91,9 @@ func Execute(ctx context.Context, env *Env, stmt ast.Stmt) (string, error) {
 		err = env.reindex(s)
 	default:
 		return "", errs.Unsupported("this statement")
+	}
+	if err == nil {
+		err = env.reviewAccumulators(ctx, before)
 	}
 	return Verb(stmt), err
 }

@@ -222,9 +222,11 @@ func (env *Env) remove(ctx context.Context, kind catalog.DependentKind, oid cata
 	s := env.Snapshot
 	switch kind {
 	case catalog.DependentAssertion:
-		if s.AssertionByOID(oid) == nil {
+		a := s.AssertionByOID(oid)
+		if a == nil {
 			return nil
 		}
+		env.discardAccumulators(a.Accumulators)
 		n, err := s.DropAssertion(ctx, env.Txn, oid)
 		if err == nil {
 			env.Snapshot = n
@@ -367,6 +369,9 @@ func (env *Env) truncate(ctx context.Context, s *ast.Truncate) error {
 			return err
 		}
 		env.discard(ids...)
+		if err := env.emptyAccumulators(ctx, n); err != nil {
+			return err
+		}
 		stats := env.Catalog.Stats(t.OID)
 		env.AfterCommit(func() { stats.Set(0, 0) })
 		if s.RestartIdentity {

@@ -53,7 +53,10 @@ func (o *OwedCheck) Check(ctx context.Context, env *Env) error {
 		err = env.unlessMeasured(a, err)
 	}
 	if err == nil && o.before == nil {
-		err = env.adviseOn(ctx, o.valid(a))
+		valid := o.valid(a)
+		if err = env.expectAccumulators(ctx, valid); err == nil {
+			err = env.adviseOn(ctx, valid)
+		}
 	}
 	return err
 }
@@ -67,7 +70,7 @@ func (o *OwedCheck) Done(ctx context.Context, env *Env) (again bool, err error) 
 	if a == nil || a.Changed != o.changed {
 		return true, nil
 	}
-	return false, env.putAssertion(ctx, o.valid(a))
+	return false, env.fillAccumulators(ctx, o.valid(a))
 }
 
 // valid is the assertion as it is once it has been checked.

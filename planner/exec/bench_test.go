@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"holdfast/kv/pebblekv"
+	"holdfast/sql/accumulator"
 	"holdfast/sql/algebra"
 	"holdfast/sql/funcs"
 	"holdfast/sql/types"
@@ -12,7 +13,7 @@ import (
 // benchStore is a store on disk with a table of n rows: id, id mod 1000, a text.
 func benchStore(b *testing.B, n int) (*store, *TableScan) {
 	s := &store{t: b, next: 100}
-	s.kv = must(pebblekv.Open(pebblekv.Options{Folder: b.TempDir()}))
+	s.kv = must(pebblekv.Open(pebblekv.Options{Folder: b.TempDir(), Merge: accumulator.Merge}))
 	b.Cleanup(func() { s.kv.Close() })
 	table := s.table([]*types.Type{types.Int8, types.Int4, types.Text}, 1)
 	for from := 0; from < n; from += 50000 {

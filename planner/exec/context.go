@@ -37,6 +37,8 @@ type Ctx struct {
 	Changes Changes
 	// Deferred takes the changes that deferred rules are still to be checked on; nil: none is deferred.
 	Deferred *Deferred
+	// Requirements takes what the commit is to depend on by accumulators; nil: what is looked at of them is read like rows.
+	Requirements *Requirements
 	// RowNumbers gives the first of n new keys for rows of tables without a primary key.
 	RowNumbers func(ctx context.Context, n int) (uint64, error)
 	// Occasion is when rules are being checked, for messages: "COMMIT"; "" at the end of a statement.
@@ -54,6 +56,8 @@ type Ctx struct {
 	// rules collects what is to be checked at the end of the statement, where it consists of several that change
 	// rows; nil: each of them ends by itself.
 	rules *ruleQueue
+	// checking is the check that the plan is run for; nil if it is none. What it looks at in accumulators is left to the commit.
+	checking *checking
 }
 
 // Causes of cancellation, PostgreSQL's words.

@@ -122,7 +122,9 @@ func (o *deleteOp) lock(ctx *Ctx, b *types.Batch) error {
 // end checks the rules on what has been changed.
 func (o *deleteOp) end(ctx *Ctx) error {
 	for _, t := range o.targets {
-		t.writer.close(ctx)
+		if err := t.writer.close(ctx); err != nil {
+			return err
+		}
 	}
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long

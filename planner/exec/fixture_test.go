@@ -12,6 +12,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/memkv"
 	"holdfast/planner/exec/rowio"
+	"holdfast/sql/accumulator"
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
 	"holdfast/sql/funcs"
@@ -31,7 +32,7 @@ type store struct {
 }
 
 func newStore(t testing.TB) *store {
-	s := &store{t: t, kv: memkv.New(memkv.Options{}), next: 100}
+	s := &store{t: t, kv: memkv.New(memkv.Options{Merge: accumulator.Merge}), next: 100}
 	t.Cleanup(func() { s.kv.Close() })
 	return s
 }

@@ -135,7 +135,9 @@ func (o *insertOp) run(ctx *Ctx) error {
 			return err
 		}
 	}
-	o.writer.close(ctx)
+	if err := o.writer.close(ctx); err != nil {
+		return err
+	}
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
 	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "INSERT", nil)

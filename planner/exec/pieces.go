@@ -142,7 +142,9 @@ func (o *updateOp) runInPieces(ctx *Ctx) error {
 			return err
 		}
 	}
-	t.writer.close(ctx)
+	if err := t.writer.close(ctx); err != nil {
+		return err
+	}
 	return o.end(ctx)
 }
 

@@ -43,6 +43,8 @@ type rowWriter struct {
 	kept   slab     // keys and values that were given to the transaction
 	sorted [][]byte // memory of allAbsent
 
+	accumulators []*accumulating
+
 	changes *Transition // nil: there are no rules
 	needed  []bool      // what changes keep: see neededColumns
 	counts  RowCounts   // of this execution
@@ -68,6 +70,13 @@ func (b *Builder) rowWriter(t *Target) (*rowWriter, error) {
 		}
 		w.checks = append(w.checks, e)
 	}
+	for _, a := range t.Accumulators {
+		x, err := b.accumulating(a)
+		if err != nil {
+			return nil, err
+		}
+		w.accumulators = append(w.accumulators, x)
+	}
 	w.exprs = make([][]*Expr, len(w.indexes))
 	w.preds = make([]*Expr, len(w.indexes))
 	for i := range w.indexes {
@@ -91,6 +100,9 @@ func (b *Builder) rowWriter(t *Target) (*rowWriter, error) {
 // open begins an execution. Where there are rules, or the statement itself looks at it (whole), what is changed becomes part of changes.
 func (w *rowWriter) open(ctx *Ctx, rules []*Rule, whole bool, changes *Changes) {
 	w.counts, w.changes, w.kept = RowCounts{}, nil, slab{} // close is not called after an error
+	for _, a := range w.accumulators {
+		clear(a.groups)
+	}
 	if len(rules) > 0 || whole {
 		w.changes = changes.add(w.table, w.target.Keep)
 		if w.target.Keep && !whole {
@@ -102,12 +114,18 @@ func (w *rowWriter) open(ctx *Ctx, rules []*Rule, whole bool, changes *Changes) 
 	}
 }
 
-// close ends the execution: the row counts go to whoever keeps them.
-func (w *rowWriter) close(ctx *Ctx) {
+// close ends the execution: the row counts go to whoever keeps them, and what was accumulated to the transaction.
+func (w *rowWriter) close(ctx *Ctx) error {
 	w.changes, w.kept = nil, slab{}
 	if ctx.Changed != nil && w.counts != (RowCounts{}) {
 		ctx.Changed(w.table.OID, w.counts)
 	}
+	for _, a := range w.accumulators {
+		if err := a.flush(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkRows tests NOT NULL and CHECK on a batch of whole new rows.
@@ -207,18 +225,7 @@ func (w *rowWriter) entry(ctx *Ctx, i int, row []types.Datum, rowKey string, key
 	x := w.indexes[i]
 	var exprs []types.Datum
 	if len(w.exprs[i]) > 0 || w.preds[i] != nil {
-		if w.one == nil {
-			ts := make([]*types.Type, len(w.table.Columns))
-			for j, c := range w.table.Columns {
-				ts[j] = c.Type
-			}
-			w.one = newBatch(ts)
-		}
-		resetBatch(w.one, 1)
-		w.one.N = 1
-		for j, d := range row {
-			w.one.Cols[j].Set(0, d)
-		}
+		w.loadOne(row)
 		if p := w.preds[i]; p != nil {
 			t, err := p.Eval(ctx, w.one)
 			if err != nil {
@@ -238,6 +245,22 @@ func (w *rowWriter) entry(ctx *Ctx, i int, row []types.Datum, rowKey string, key
 	}
 	w.values = x.KeyValues(w.values[:0], row, exprs)
 	return x.AppendKey(key, w.values, rowKey), x.AppendValue(value, w.values, row, rowKey), w.values, true, nil
+}
+
+// loadOne makes one the batch of a row.
+func (w *rowWriter) loadOne(row []types.Datum) {
+	if w.one == nil {
+		ts := make([]*types.Type, len(w.table.Columns))
+		for j, c := range w.table.Columns {
+			ts[j] = c.Type
+		}
+		w.one = newBatch(ts)
+	}
+	resetBatch(w.one, 1)
+	w.one.N = 1
+	for j, d := range row {
+		w.one.Cols[j].Set(0, d)
+	}
 }
 
 // lockKeys are the keys that an insertion of a row must hold: its own and those of unique indexes.
@@ -317,7 +340,7 @@ func (w *rowWriter) putAbsent(ctx *Ctx, row []types.Datum, key []byte, rowKey st
 	if w.changes != nil {
 		w.changes.inserted(row, rowKey)
 	}
-	return nil
+	return w.accumulate(ctx, row, 1)
 }
 
 // putEntry writes the entry of one index for a row.
@@ -363,6 +386,9 @@ func (w *rowWriter) remove(ctx *Ctx, row []types.Datum, rowKey string) error {
 	w.counts.Bytes -= int64(len(key))
 	if w.changes != nil {
 		w.changes.deleted(row, rowKey)
+	}
+	if err := w.accumulate(ctx, row, -1); err != nil {
+		return err
 	}
 	return w.removeEntries(ctx, row, rowKey)
 }
@@ -530,5 +556,5 @@ func (w *rowWriter) putNew(ctx *Ctx, c *change) error {
 	if w.changes != nil {
 		w.changes.updated(c)
 	}
-	return nil
+	return w.accumulateChange(ctx, c)
 }

@@ -123,7 +123,7 @@ func (r *Rule) act(ctx *Ctx, q *ruleQueue, c Changes) error {
 		return err
 	}
 	inner := *ctx
-	inner.Reader, inner.Params, inner.Changes, inner.rules = ctx.Txn.View(), nil, c, q
+	inner.Reader, inner.Params, inner.Changes, inner.rules, inner.checking = ctx.Txn.View(), nil, c, q, nil
 	run, err := plan.Start(&inner)
 	if err != nil {
 		return err
@@ -154,11 +154,17 @@ func (r *Rule) check(ctx *Ctx, p pendingRule) error {
 	if err != nil {
 		return err
 	}
+	occasion := ctx.Occasion
+	if occasion == "" {
+		occasion = p.occasion
+	}
 	var violation []types.Datum
 	if r.NewOnly && p.before != nil {
 		violation, err = r.newViolation(ctx, plan, p)
 	} else {
-		err = r.rows(ctx, plan, ctx.Txn, p.changes, func(row []types.Datum) bool {
+		inner := *ctx
+		inner.checking = &checking{rule: r, occasion: occasion}
+		err = r.rows(&inner, plan, ctx.Txn, p.changes, func(row []types.Datum) bool {
 			if r.Violation != nil && !r.Violation(row) {
 				return true
 			}
@@ -170,9 +176,7 @@ func (r *Rule) check(ctx *Ctx, p pendingRule) error {
 		return err
 	}
 	what := *ctx
-	if what.Occasion == "" {
-		what.Occasion = p.occasion
-	}
+	what.Occasion = occasion
 	return r.Report(&what, violation)
 }
 

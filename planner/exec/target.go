@@ -15,6 +15,8 @@ type Target struct {
 	Checks []RowCheck
 	// Indexes has, parallel to Codec.Indexes(), the expressions and predicates of the indexes.
 	Indexes []IndexExprs
+	// Accumulators are what is kept of its rows for assertions.
+	Accumulators []*Accumulator
 	// Keep keeps the rows changed, because rules will look at them.
 	Keep bool
 }

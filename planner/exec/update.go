@@ -490,7 +490,9 @@ func (o *updateOp) write(ctx *Ctx) error {
 		}
 	}
 	for _, t := range o.targets {
-		t.writer.close(ctx)
+		if err := t.writer.close(ctx); err != nil {
+			return err
+		}
 	}
 	return o.end(ctx)
 }

@@ -42,11 +42,11 @@ func Checks(ctx context.Context, o Options, a *catalog.Assertion) ([]Check, erro
 			}
 			options := o
 			assertions.Show(check.Query)
+			all := a.NotValid || a.NotEnforced // some may be old violations
 			if check.Occurrence.Full == "" {
-				assertions.NewDelta(check.Query).Over(i)
+				overChange(check.Query, a, i, all)
 				options.driven = true
-			}
-			if !a.NotValid && !a.NotEnforced { // of these, all rows are needed: some may be old violations
+			} else if !all {
 				firstRow(check.Query)
 			}
 			if check.Plan, err = Plan(ctx, check.Query, options); err != nil {

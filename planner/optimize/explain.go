@@ -344,6 +344,27 @@ func (x *explainer) node(n exec.Node) *explained {
 		set("ProjectSet", "")
 	case *exec.Window:
 		set("WindowAgg", "")
+	case *exec.Accumulated:
+		var tables []string
+		for _, g := range n.Groups {
+			tables = append(tables, g.Table.Name)
+			var keys []string
+			for _, k := range g.Keys {
+				keys = append(keys, x.expr(k.Expr))
+			}
+			text := strings.Join(keys, ", ")
+			if text == "" {
+				text = "all rows"
+			}
+			if g.Read {
+				text += ", read"
+			} else {
+				text += ", tested again at the commit"
+			}
+			add("Group of "+g.Table.Name, text)
+		}
+		set("Accumulator Check", " on "+strings.Join(tables, ", "))
+		add("Violated If", x.expr(n.Cond))
 	case *exec.LockRows:
 		set("LockRows", "")
 	case *exec.Insert:

@@ -55,6 +55,8 @@ func (p *planner) rel(r algebra.Rel, g goal) (exec.Node, error) {
 		return p.projectSet(r, g)
 	case *algebra.Window:
 		return p.window(r, g)
+	case *algebra.Accumulated:
+		return p.accumulated(r, g)
 	case *algebra.LockRows:
 		return p.lockRows(r, g)
 	case *algebra.Insert:

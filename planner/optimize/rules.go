@@ -314,7 +314,7 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 			for _, t := range o.With {
 				over.Events = append(over.Events, exec.RuleEvent{Table: t})
 			}
-			over.Compile = c.overChange(v, i, over.NewOnly)
+			over.Compile = c.overChange(a, v, i, over.NewOnly)
 			if over.NewOnly {
 				over.InFull = full.Compile
 			}
@@ -328,16 +328,14 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 	return list, nil
 }
 
-// overChange compiles the check of changes by one occurrence in a violation query, up to the first row or to the last.
-func (c *ruleCompiler) overChange(v ast.Stmt, occurrence int, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+// overChange compiles the check of changes by one occurrence in a violation query, up to the first row or to the last. Where it looks at
+// accumulators it goes through all rows: those that are no violations are left to the commit.
+func (c *ruleCompiler) overChange(a *catalog.Assertion, v ast.Stmt, occurrence int, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
 	driven := *c
 	driven.o.driven = true
 	compile := driven.compile(v, func(q *algebra.Query) {
 		assertions.Show(q)
-		assertions.NewDelta(q).Over(occurrence)
-		if !all {
-			firstRow(q)
-		}
+		overChange(q, a, occurrence, all)
 	})
 	if all {
 		return compile
@@ -363,6 +361,15 @@ func readAhead(root exec.Node) {
 		default:
 			return
 		}
+	}
+}
+
+// overChange turns a violation query into the check of changes by one occurrence.
+func overChange(q *algebra.Query, a *catalog.Assertion, occurrence int, all bool) {
+	d := assertions.NewDelta(q)
+	d.Over(occurrence)
+	if !all && !assertions.Accumulate(q, d.Occurrences()[occurrence].Table.OID, storageOf(a)) {
+		firstRow(q)
 	}
 }
 

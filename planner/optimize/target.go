@@ -55,6 +55,16 @@ func (p *planner) target(t *catalog.Table) (*exec.Target, error) {
 	return out, nil
 }
 
+// written is the target of a statement that changes rows, with what is kept of them.
+func (p *planner) written(t *catalog.Table) (*exec.Target, error) {
+	out, err := p.target(t)
+	if err != nil {
+		return nil, err
+	}
+	out.Accumulators, err = p.accumulators(t)
+	return out, err
+}
+
 // tableExpr binds an expression stored in the catalog. Column n of the table has ColID n in it.
 func (p *planner) tableExpr(t *catalog.Table, text string, kind bind.ExprKind, want *types.Type) (algebra.Scalar, error) {
 	e, err := parse.ParseExpr(text)

@@ -36,7 +36,7 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 		return nil, err
 	}
 	n := &exec.Insert{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, New: r.New}
-	if n.Target, err = p.target(r.Table); err != nil {
+	if n.Target, err = p.written(r.Table); err != nil {
 		return nil, err
 	}
 	op := operation{table: r.Table, insert: true}
@@ -111,7 +111,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 	}
 	for _, t := range r.Targets {
 		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New, Optional: t.Optional, Joined: t.Joined}
-		if planned.Target, err = p.target(t.Table); err != nil {
+		if planned.Target, err = p.written(t.Table); err != nil {
 			return nil, err
 		}
 		planned.Target.Keep = keep || r.Verify != nil
@@ -169,7 +169,7 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 		return nil, err
 	}
 	for _, t := range r.Targets {
-		target, err := p.target(t.Table)
+		target, err := p.written(t.Table)
 		if err != nil {
 			return nil, err
 		}

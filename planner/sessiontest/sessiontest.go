@@ -17,6 +17,7 @@ import (
 	"holdfast/kv/memkv"
 	"holdfast/kv/pebblekv"
 	"holdfast/planner"
+	"holdfast/sql/accumulator"
 	"holdfast/sql/errs"
 	"holdfast/sql/types"
 
@@ -32,14 +33,14 @@ type DB struct {
 // Open makes an empty database in the reference store. It closes at the end of the test.
 func Open(t testing.TB) *DB {
 	t.Helper()
-	return OpenStore(t, memkv.New(memkv.Options{}))
+	return OpenStore(t, memkv.New(memkv.Options{Merge: accumulator.Merge}))
 }
 
 // OpenPebble makes an empty database in the embedded engine, on files in memory.
 func OpenPebble(t testing.TB) *DB {
 	t.Helper()
 	store, err := pebblekv.Open(pebblekv.Options{
-		Folder: "db", FS: vfs.NewMem(), CacheBytes: 32 << 20, MemtableBytes: 4 << 20, Logger: slog.New(slog.DiscardHandler),
+		Folder: "db", FS: vfs.NewMem(), CacheBytes: 32 << 20, MemtableBytes: 4 << 20, Merge: accumulator.Merge, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -248,6 +248,25 @@ func (f *formatter) rel(r Rel, depth int) {
 			}
 		}
 		f.line(depth, "%s", head)
+	case *Accumulated:
+		head := "accumulated"
+		for _, g := range r.Groups {
+			head += " " + g.Table.Name + " ("
+			for i, k := range g.Keys {
+				if i > 0 {
+					head += ", "
+				}
+				head += f.scalar(k.Expr)
+			}
+			head += ")"
+			for _, c := range g.Cols {
+				head += fmt.Sprintf(" %s=%s/%d", f.col(c.ID), c.Func, c.Arg)
+			}
+			if g.Read {
+				head += " read"
+			}
+		}
+		f.line(depth, "%s if %s:%s", head, f.scalar(r.Cond), f.items(r.Items))
 	case *LockRows:
 		head := "lock"
 		for _, l := range r.Locks {

@@ -224,6 +224,37 @@ type (
 		Cols []ColID
 		Next func() (*types.Batch, error)
 	}
+	// Accumulated looks up accumulators for each row of its input, and computes Items for the rows for which Cond is true over both. What it
+	// finds so, the rows of a violation query, is not all that counts: a row for which Cond is not true leaves it to the commit to find
+	// that so with the values of the accumulators that there are then. Cond and Items are immutable and have no queries.
+	Accumulated struct {
+		Input  Rel
+		Groups []AccumulatedGroup
+		Cond   Scalar
+		Items  []Item
+	}
+	// AccumulatedGroup is the accumulator of one group of rows of a table.
+	AccumulatedGroup struct {
+		Table   *catalog.Table
+		Storage catalog.StorageID
+		Keys    []AccumulatedKey
+		Cols    []AccumulatedCol
+		// Read: the value is read as rows are, and so conflicts with changes of it, where others are tested at the commit.
+		Read bool
+	}
+	// AccumulatedKey is a part of a group's key, over the input. NULL is a group of its own with Null, and otherwise none: its value is that
+	// of no rows.
+	AccumulatedKey struct {
+		Expr Scalar
+		Null bool
+	}
+	// AccumulatedCol is a column made of an accumulator: Func is "rows", or "count", "sum" or "avg" of an argument.
+	AccumulatedCol struct {
+		ID   ColID
+		Func string
+		Arg  int // which of the accumulator's
+		T
+	}
 	// LockRows locks the rows of base tables that its input shows: SELECT FOR UPDATE.
 	LockRows struct {
 		Input Rel
@@ -343,8 +374,9 @@ func (r *Window) Columns() []ColID {
 	}
 	return ids
 }
-func (r *External) Columns() []ColID { return r.Cols }
-func (r *LockRows) Columns() []ColID { return r.Input.Columns() }
+func (r *External) Columns() []ColID    { return r.Cols }
+func (r *Accumulated) Columns() []ColID { return itemColumns(nil, r.Items) }
+func (r *LockRows) Columns() []ColID    { return r.Input.Columns() }
 
 func itemColumns(ids []ColID, items []Item) []ColID {
 	for _, it := range items {

@@ -281,6 +281,19 @@ func (w *Rewriter) RewriteRel(r Rel) Rel {
 		if changed {
 			return &Window{Input: in, Partition: r.Partition, OrderBy: r.OrderBy, Funcs: list}
 		}
+	case *Accumulated:
+		n := *r
+		n.Input, n.Cond = w.RewriteRel(r.Input), w.RewriteScalar(r.Cond)
+		n.Items, _ = w.items(r.Items)
+		n.Groups = make([]AccumulatedGroup, len(r.Groups))
+		for i, g := range r.Groups {
+			g.Keys = make([]AccumulatedKey, len(g.Keys))
+			for k, key := range r.Groups[i].Keys {
+				g.Keys[k] = AccumulatedKey{Expr: w.RewriteScalar(key.Expr), Null: key.Null}
+			}
+			n.Groups[i] = g
+		}
+		return &n
 	case *LockRows:
 		if in := w.RewriteRel(r.Input); in != r.Input {
 			return &LockRows{Input: in, Locks: r.Locks}

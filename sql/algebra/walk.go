@@ -115,6 +115,14 @@ func (v *Visitor) VisitRel(r Rel) {
 		}
 	case *ProjectSet:
 		v.visitItems(r.Items)
+	case *Accumulated:
+		for _, g := range r.Groups {
+			for _, k := range g.Keys {
+				v.VisitScalar(k.Expr)
+			}
+		}
+		v.VisitScalar(r.Cond)
+		v.visitItems(r.Items)
 	case *Window:
 		for _, f := range r.Funcs {
 			v.visitScalars(f.Args)
@@ -180,6 +188,8 @@ func Inputs(r Rel) []Rel {
 	case *Window:
 		return []Rel{r.Input}
 	case *LockRows:
+		return []Rel{r.Input}
+	case *Accumulated:
 		return []Rel{r.Input}
 	case *Insert:
 		return []Rel{r.Source}
@@ -287,6 +297,13 @@ func Makes(r Rel, made ColSet) {
 		for i := range r.Funcs {
 			made.Add(r.Funcs[i].ID)
 		}
+	case *Accumulated:
+		for _, g := range r.Groups {
+			for _, c := range g.Cols {
+				made.Add(c.ID)
+			}
+		}
+		items(r.Items)
 	case *Insert:
 		scanned(r.New)
 		if c := r.OnConflict; c != nil {

@@ -464,6 +464,9 @@ func (s *Snapshot) PutAssertion(ctx context.Context, txn kv.Txn, a *Assertion) (
 			c.freeName(old.Schema, assertionObject, old.Name)
 		}
 	}
+	for i := range a.Accumulators {
+		c.allocateStorage(&a.Accumulators[i].Storage)
+	}
 	c.put(assertionObject, a.OID, &a.stamp, a)
 	c.s.setAssertion(a)
 	c.ruleChanged(old, a)

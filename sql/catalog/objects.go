@@ -223,6 +223,9 @@ type Assertion struct {
 	DependsOn map[OID][]int16 // columns read: relation OID (tables, and the views between) to attribute numbers
 	Comment   string
 	Changed   uint64
+	// Accumulators are what is kept of rows for its checks. Of an assertion that was made before there were any, or whose checks
+	// cannot use them, there are none; its checks read rows.
+	Accumulators []Accumulator `json:",omitempty"`
 
 	stamp uint64
 }
@@ -240,6 +243,15 @@ func (a *Assertion) State() string {
 		return "not valid"
 	}
 	return "enforced"
+}
+
+// Accumulator is the numbers and sums of groups of rows that the checks of an assertion look at instead of the rows. A key is
+// the StorageID followed by the group's columns in key order, NULLs first; a value is that of sql/accumulator.
+type Accumulator struct {
+	Storage StorageID
+	Table   OID
+	// Definition tells what is kept. It is derived from the condition; what is not derived any more is not there.
+	Definition string
 }
 
 // Role is a user.
