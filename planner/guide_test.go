@@ -47,3 +47,37 @@ func TestGuide(t *testing.T) {
 		t.Errorf("only %d statements found", n)
 	}
 }
+
+// TestViewsGuide runs the examples of docs/views.md.
+func TestViewsGuide(t *testing.T) {
+	text, err := os.ReadFile("../docs/views.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sessiontest.Open(t).Connect()
+	n, refusals := 0, 0
+	for i, block := range strings.Split(string(text), "```") {
+		block, ok := strings.CutPrefix(block, "sql\n")
+		if i%2 == 0 || !ok {
+			continue
+		}
+		for _, s := range strings.SplitAfter(block, ";\n") {
+			if strings.TrimSpace(s) == "" {
+				continue
+			}
+			n++
+			want := errs.Code("")
+			if _, after, refused := strings.Cut(s, "-- refused "); refused {
+				want = errs.Code(after[:5])
+				refusals++
+			}
+			_, err := c.Exec(s)
+			if err == nil && want != "" || err != nil && errs.CodeOf(err) != want {
+				t.Errorf("%s\nrefused by the guide: %q, by the server: %s", s, want, sessiontest.Describe(err))
+			}
+		}
+	}
+	if n < 25 || refusals < 5 {
+		t.Errorf("only %d statements found, %d of them refused", n, refusals)
+	}
+}

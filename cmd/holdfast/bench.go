@@ -87,6 +87,7 @@ func newBench() *cobra.Command {
 		cmd.AddCommand(newBenchOf(w))
 	}
 	cmd.AddCommand(newBenchRules())
+	cmd.AddCommand(newBenchViews())
 	return cmd
 }
 

@@ -176,3 +176,31 @@ func TestBenchHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestBenchViews runs the comparison of views with statements by hand for a moment. How fast they are is not looked at.
+func TestBenchViews(t *testing.T) {
+	server := testserver.Start(t)
+	var out bytes.Buffer
+	results, err := runBenchViews(t.Context(), &out, viewsOptions{dsn: server.DSN, rows: []int{10, 100}, seconds: 0.1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results) != 2 {
+		t.Fatalf("%d results", len(results))
+	}
+	for _, r := range results {
+		for i, w := range r.ways {
+			if len(w.latencies) == 0 || r.ratio(i) <= 0 {
+				t.Errorf("%d rows, %s: %d transactions", r.rows, w.name, len(w.latencies))
+			}
+		}
+	}
+	for _, want := range []string{"setting up two tables of 100 rows", "in a block", "view/way"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, &out)
+		}
+	}
+	if _, err := runBenchViews(t.Context(), &out, viewsOptions{dsn: server.DSN}); err == nil {
+		t.Error("no rows are accepted")
+	}
+}

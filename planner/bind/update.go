@@ -34,7 +34,7 @@ func (s *scope) update(q *ast.Update) *result {
 	var verify *algebra.ViewVerify
 	var rows []algebra.ColID
 	if w.join {
-		if verify = w.verifyUpdate(); verify != nil {
+		if verify = w.verifyUpdate(b, s); verify != nil {
 			w.identify(b, s, verify)
 		}
 		if len(q.From) > 0 {

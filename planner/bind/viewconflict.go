@@ -168,7 +168,7 @@ func (j *joinInsert) checkConflictSet(c *ast.OnConflict, set map[*baseTable]map[
 			}
 		}
 	}
-	if w.verifyUpdate() != nil {
+	if w.verifyUpdate(j.b, j.scope) != nil {
 		refuse("They show in other rows of the view as well.")
 	}
 }

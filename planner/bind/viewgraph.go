@@ -343,6 +343,22 @@ func (g *keyGraph) links() (always, outer []scalar) {
 	return always, outer
 }
 
+// linked reports whether a column stands in a condition over several tables.
+func (g *keyGraph) linked(id algebra.ColID) bool {
+	always, outer := g.links()
+	for _, c := range append(always, outer...) {
+		if len(g.tables(c)) < 2 {
+			continue
+		}
+		cols := algebra.ColSet{}
+		algebra.ScalarColumns(c, cols)
+		if cols.Has(id) {
+			return true
+		}
+	}
+	return false
+}
+
 // joinedBy reports whether an outer join looks for the rows of its missing side by a column of that side.
 func (g *keyGraph) joinedBy(id algebra.ColID) bool {
 	c, ok := g.at[id]

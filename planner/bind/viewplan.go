@@ -75,6 +75,7 @@ const (
 	tablesHint        = "Write to the tables that the view reads. INSTEAD OF triggers and rules are not supported."
 	keyHint           = "Join the tables by a primary key or by unique columns."
 	notAsked          = "A subquery of the view reads the table that would be written, so that any row of the view could change."
+	notReferred       = "The column is what the view joins the table by: rows that refer to it would lose their partner."
 	notOuterColumn    = "An outer join looks for rows by this column."
 	notOuterInsert    = "An outer join leaves out several tables together, so no row of one of them can be made by itself."
 )
@@ -193,6 +194,9 @@ func (g *keyGraph) column(c *flatColumn) ColumnVerdict {
 	write(at)
 	if g.asks()[g.f.bases[at.base].src.base.OID] {
 		return refuse(notAsked)
+	}
+	if !g.preserved[at.base] && !g.joinedBy(x.col.ID) && g.linked(x.col.ID) {
+		v.Update = no(notReferred)
 	}
 	if g.f.bases[at.base].nullable {
 		if g.joinedBy(x.col.ID) {

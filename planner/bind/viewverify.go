@@ -2,6 +2,7 @@ package bind
 
 import (
 	"context"
+	"slices"
 
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
@@ -39,11 +40,12 @@ func (g *keyGraph) seen(i int) map[int16]bool {
 }
 
 // verifyUpdate is the verification that an UPDATE needs; nil if none.
-func (w *writeTarget) verifyUpdate() *algebra.ViewVerify {
+func (w *writeTarget) verifyUpdate(b *binder, s *scope) *algebra.ViewVerify {
 	g := w.flat.keys()
 	v := &algebra.ViewVerify{View: w.view}
+	roles := false // a table is written in one role and seen in another
 	for i, base := range w.bases {
-		changes := false // of this place of the table, by whatever role it is written
+		changes, stays := false, false // of this place of the table, by whatever role it is written
 		own := w.touched[base] != nil
 		seen := g.seen(i)
 		for _, other := range w.bases {
@@ -55,20 +57,32 @@ func (w *writeTarget) verifyUpdate() *algebra.ViewVerify {
 				changes = true // a row that is made there may show here
 			}
 			for n := range seen {
-				changes = changes || n > 0 && (touched[n] || base.table.Columns[n-1].Generated != "")
+				if n > 0 && (touched[n] || base.table.Columns[n-1].Generated != "") {
+					changes, stays = true, stays || other != base
+				}
 			}
 		}
-		if changes || own && w.flat.bases[i].nullable {
-			v.Roles = append(v.Roles, algebra.ViewRole{Base: i, Table: base.table, Alias: base.src.name, Target: -1})
+		roles = roles || stays
+		if own && w.flat.bases[i].nullable {
+			changes, stays = true, stays || g.lookedForGenerated(i)
 		}
+		if changes {
+			v.Roles = append(v.Roles, algebra.ViewRole{Base: i, Table: base.table, Alias: base.src.name, Target: -1, Stays: stays})
+		}
+	}
+	if roles && w.relinked { // the new partner may be changed by the same statement
+		w.staysJoined(v)
 	}
 	if len(v.Roles) == 0 {
 		return nil
 	}
 	r := w.renew()
+	if roles && w.relinked {
+		r = w.relinker(b, s)
+	}
 	for _, c := range w.flat.cols {
 		follows := false
-		if w.relinked {
+		if w.relinked && !roles {
 			for i := range g.tables(c.expr) {
 				follows = follows || w.touched[w.bases[i]] == nil
 			}
@@ -80,6 +94,36 @@ func (w *writeTarget) verifyUpdate() *algebra.ViewVerify {
 		}
 	}
 	return v
+}
+
+// staysJoined has all rows of the view that are written stay in it, by the places that are written.
+func (w *writeTarget) staysJoined(v *algebra.ViewVerify) {
+	for i, base := range w.bases {
+		if w.touched[base] == nil {
+			continue
+		}
+		at := slices.IndexFunc(v.Roles, func(r algebra.ViewRole) bool { return r.Base == i })
+		if at < 0 {
+			at = len(v.Roles)
+			v.Roles = append(v.Roles, algebra.ViewRole{Base: i, Table: base.table, Alias: base.src.name, Target: -1})
+		}
+		v.Roles[at].Stays = true
+	}
+}
+
+// lookedForGenerated reports whether an outer join looks for rows of a table by a generated column, which changes with others.
+func (g *keyGraph) lookedForGenerated(i int) bool {
+	for _, c := range g.f.bases[i].src.base.Columns {
+		if c.Dropped || c.Generated == "" {
+			continue
+		}
+		for id, at := range g.at {
+			if at == (baseColumn{i, c.Number}) && g.joinedBy(id) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // verifyDelete is the verification that a DELETE needs; nil if none.

@@ -326,8 +326,21 @@ func (b *binder) pass(rel algebra.Rel) *algebra.Project {
 	return p
 }
 
-// compute adds a column for an expression to a Project.
+// compute adds a column for an expression to a Project. What the expression needs may have been computed by the Project
+// itself: then that is done below it.
 func (b *binder) compute(s *scope, p *algebra.Project, name string, e scalar) *algebra.Col {
+	uses := algebra.ColSet{}
+	algebra.ScalarColumns(e, uses)
+	for _, it := range p.Items {
+		if c, ok := it.Expr.(*algebra.Col); uses.Has(it.ID) && !(ok && c.ID == it.ID) {
+			below := *p
+			p.Input, p.Items = &below, nil
+			for _, it := range below.Items {
+				p.Items = append(p.Items, algebra.Item{ID: it.ID, Expr: b.col(it.ID, -1)})
+			}
+			break
+		}
+	}
 	id := b.newCol(algebra.Column{Name: name, T: typeOf(e.Type(), e.Mod())}, colInfo{scope: s, kind: outputCol})
 	p.Items = append(p.Items, algebra.Item{ID: id, Expr: e})
 	return b.col(id, -1)

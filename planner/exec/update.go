@@ -381,7 +381,7 @@ func (o *updateOp) note(ctx *Ctx, in *types.Batch, kept types.Rows) error {
 			if r.Target < 0 {
 				continue
 			}
-			if t := o.targets[r.Target]; !in.Cols[t.key].IsNull(i) || t.maker.makes(i) {
+			if o.targets[r.Target].maker.makes(i) {
 				must |= 1 << n
 			}
 		}

@@ -34,6 +34,7 @@ type ViewRole struct {
 	Table         *catalog.Table
 	Alias         string
 	Target        int
+	Stays         bool // see algebra.ViewRole
 	Before, After Probe
 }
 
@@ -57,7 +58,7 @@ type viewVerifier struct {
 
 type meantRow struct {
 	values []types.Datum
-	must   uint64 // roles in which the row must show
+	must   uint64 // roles in which a row was made, which must show
 }
 
 // viewVerifier makes one; nil if there is nothing to verify. Row keys are in the layout of the source, meant columns over that of images.
@@ -185,10 +186,16 @@ type shown struct {
 
 func (c *verification) run(before kv.Reader, changes Changes) error {
 	old, now := map[string]shown{}, map[string]shown{}
+	stays := map[string]shown{}
 	var shows []map[string]shown // now, by role
 	for _, r := range c.node.Roles {
-		if err := c.probe(&r.Before, r, before, changes, false, old); err != nil {
+		into := map[string]shown{}
+		if err := c.probe(&r.Before, r, before, changes, false, into); err != nil {
 			return err
+		}
+		maps.Copy(old, into)
+		if r.Stays {
+			maps.Copy(stays, into)
 		}
 		if c.node.Meant == nil {
 			continue
@@ -229,6 +236,14 @@ func (c *verification) run(before kv.Reader, changes Changes) error {
 						DatumText(c.ctx, is.ts[j], is.values[j], 64), DatumText(c.ctx, is.ts[j], row.values[j], 64), is.role.Table.Name).
 					WithHint("Set the columns of all places in which the row shows, or change the table itself.")
 			}
+		}
+	}
+	for id, was := range stays {
+		_, ours := c.rows[id]
+		if _, there := now[id]; ours && !there && c.node.Meant != nil {
+			return errs.New(errs.WithCheckOptionViolation, `a row would leave view "%s"`, c.node.View.Name).
+				WithDetail(`A condition of the view is no longer true of the row of table "%s", which is written in another place.`, was.role.Table.Name).
+				WithHint("Change the table itself.")
 		}
 	}
 	for i, in := range shows {

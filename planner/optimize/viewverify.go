@@ -39,7 +39,7 @@ func (p *planner) viewVerify(v *algebra.ViewVerify) (*exec.ViewVerify, error) {
 	options := p.o
 	options.Ctx, options.driven = nil, true // plans are shared by sessions: their settings must not show
 	for _, r := range v.Roles {
-		role := &exec.ViewRole{Table: r.Table, Alias: r.Alias, Target: r.Target}
+		role := &exec.ViewRole{Table: r.Table, Alias: r.Alias, Target: r.Target, Stays: r.Stays}
 		for _, probe := range []struct {
 			into  *exec.Probe
 			which algebra.TransitionKind

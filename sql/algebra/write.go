@@ -70,9 +70,12 @@ type (
 		Base  int
 		Table *catalog.Table
 		Alias string
-		// Target is the position of the UpdateTarget whose rows the rows of the view that were written must show here afterwards; -1
-		// if they need not.
+		// Target is the position of the UpdateTarget that may make rows here, which the rows of the view that were written must show
+		// afterwards; -1 if there is none.
 		Target int
+		// Stays: a row of the view that was written and showed a changed row here must still be in the view. So it is where the change
+		// may have been made through another place of the table: conditions on new rows were not tested with it.
+		Stays bool
 	}
 	// Delete removes rows, of one table or, through a join view, of several.
 	Delete struct {

@@ -1,0 +1,182 @@
+package views
+
+import "slices"
+
+// What the keys and equations of a view tell, found by trying.
+
+// fixed are the occurrences that a row of one of them determines: those of which all columns of a key are equal to
+// something known.
+func (f *flat) fixed(d *database, from int) []bool {
+	whole := make([]bool, len(f.tables))
+	whole[from] = true
+	known := map[at]bool{}
+	knows := func(a at) bool { return whole[a.table] || known[a] }
+	for again := true; again; {
+		again = false
+		learn := func(a at) {
+			if !knows(a) {
+				known[a], again = true, true
+			}
+		}
+		both := func(e equation) {
+			if e.constant || knows(e.b) {
+				learn(e.a)
+			}
+			if !e.constant && knows(e.a) {
+				learn(e.b)
+			}
+		}
+		for _, e := range f.equal {
+			both(e)
+		}
+		for _, j := range f.outer {
+			for _, c := range j.on {
+				e, ok := c.equation()
+				if !ok {
+					continue
+				}
+				inside := func(a at) bool { return slices.Contains(j.missing, a.table) }
+				switch {
+				case slices.Contains(j.missing, from) || !e.constant && inside(e.a) && inside(e.b):
+					both(e) // the row is there, so its side is not missing
+				case e.constant:
+					if inside(e.a) {
+						learn(e.a)
+					}
+				case inside(e.b) && knows(e.a):
+					learn(e.b)
+				case inside(e.a) && knows(e.b):
+					learn(e.a)
+				}
+			}
+		}
+		for i, t := range f.tables {
+			for _, key := range d.tables[t].keys {
+				if !whole[i] && !slices.ContainsFunc(key, func(c int) bool { return !known[at{i, c}] }) {
+					whole[i], again = true, true
+				}
+			}
+		}
+	}
+	return whole
+}
+
+// single are the occurrences of which a row is in one row of the view at most.
+func (f *flat) single(d *database) []bool {
+	out := make([]bool, len(f.tables))
+	for i := range f.tables {
+		out[i] = !slices.Contains(f.fixed(d, i), false)
+	}
+	return out
+}
+
+// preserved are the occurrences whose key is one of the view's: single ones that are never missing.
+func (f *flat) preserved(d *database) []bool {
+	out := f.single(d)
+	for i := range out {
+		out[i] = out[i] && !f.missing[i]
+	}
+	return out
+}
+
+// deleted are the occurrences that DELETE removes rows of, none if it is refused: the single ones, unless one table is there
+// twice.
+func (f *flat) deleted(d *database) []int {
+	if !slices.Contains(f.preserved(d), true) {
+		return nil
+	}
+	var out []int
+	for i, single := range f.single(d) {
+		if !single {
+			continue
+		}
+		if slices.ContainsFunc(out, func(k int) bool { return f.tables[k] == f.tables[i] }) {
+			return nil
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// alone is the outer join that leaves out an occurrence and no other, nil if there is none.
+func (f *flat) alone(i int) *outerJoin {
+	var found *outerJoin
+	for k := range f.outer {
+		if slices.Contains(f.outer[k].missing, i) {
+			if found != nil || len(f.outer[k].missing) > 1 {
+				return nil
+			}
+			found = &f.outer[k]
+		}
+	}
+	return found
+}
+
+// joined reports whether a column stands in a condition over several tables.
+func (f *flat) joined(a at) bool {
+	list := slices.Clone(f.links)
+	for _, j := range f.outer {
+		list = append(list, j.on...)
+	}
+	return slices.ContainsFunc(list, func(c flatCondition) bool { return c.spans() && (c.a.at == a || c.b.at == a) })
+}
+
+// roles reports whether a table is there in several roles.
+func (f *flat) roles() bool {
+	for i, t := range f.tables {
+		if slices.Contains(f.tables[:i], t) {
+			return true
+		}
+	}
+	return false
+}
+
+// same are the columns that equal one in every row of the view, itself included.
+func (f *flat) same(a at) []at {
+	out := []at{a}
+	for i := 0; i < len(out); i++ {
+		for _, e := range f.equal {
+			if e.constant {
+				continue
+			}
+			if e.a == out[i] && !slices.Contains(out, e.b) {
+				out = append(out, e.b)
+			}
+			if e.b == out[i] && !slices.Contains(out, e.a) {
+				out = append(out, e.a)
+			}
+		}
+	}
+	return out
+}
+
+// targets are the base columns that a column of the view writes, none if it cannot be written. A join column changes the
+// reference, and both sides where the tables are one to one; what is referred to cannot be renumbered. Expressions are
+// inverted in views of several tables.
+func (f *flat) targets(d *database, c flatColumn, kind string) []at {
+	if len(f.tables) == 1 {
+		if c.expression {
+			return nil
+		}
+		return []at{c.at}
+	}
+	preserved := f.preserved(d)
+	if !slices.Contains(preserved, true) {
+		return nil
+	}
+	var out []at
+	if equal := f.same(c.at); len(equal) > 1 {
+		for _, a := range equal {
+			if preserved[a.table] {
+				out = append(out, a)
+			}
+		}
+	}
+	if out != nil {
+		return out
+	}
+	if kind == "UPDATE" && !preserved[c.at.table] && f.joined(c.at) || kind == "INSERT" && f.missing[c.at.table] && f.alone(c.at.table) == nil {
+		return nil
+	}
+	return []at{c.at}
+}
