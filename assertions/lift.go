@@ -128,18 +128,7 @@ func (l *lifter) filter(x *lifted, r *algebra.Filter) *lifted {
 	if len(x.groups) == 0 {
 		return plain(r)
 	}
-	var below []algebra.Scalar
-	for _, c := range conds {
-		switch {
-		case !l.uses(c):
-			below = append(below, c)
-		case hasQuery(c):
-			l.failed = true
-		default:
-			x.conds = append(x.conds, c)
-		}
-	}
-	if len(below) > 0 {
+	if below := l.sift(x, conds); len(below) > 0 {
 		x.base = &algebra.Filter{Input: unit(x.base), Cond: conjunction(below)}
 	}
 	return x
@@ -228,6 +217,21 @@ func (l *lifter) correlated(x, y *lifted) bool {
 	return true
 }
 
+// sift makes those of some conditions that use the groups conditions of x, and returns the others, which its base has to fulfil.
+func (l *lifter) sift(x *lifted, conds []algebra.Scalar) (below []algebra.Scalar) {
+	for _, c := range conds {
+		switch {
+		case !l.uses(c):
+			below = append(below, c)
+		case hasQuery(c):
+			l.failed = true
+		default:
+			x.conds = append(x.conds, c)
+		}
+	}
+	return below
+}
+
 // join is nil for a join in which nothing is looked up.
 func (l *lifter) join(r *algebra.Join) *lifted {
 	left, right := l.lift(r.Left), l.lift(r.Right)
@@ -255,11 +259,10 @@ func (l *lifter) join(r *algebra.Join) *lifted {
 		x.defs[id] = e
 	}
 	x.conds = append(left.conds, right.conds...)
-	conds := conjuncts(nil, r.On)
 	if outer {
 		return x
 	}
-	conds = slices.DeleteFunc(conds, func(c algebra.Scalar) bool { return l.bind(x, c) })
+	conds := slices.DeleteFunc(conjuncts(nil, r.On), func(c algebra.Scalar) bool { return l.bind(x, c) })
 	switch {
 	case left.base == nil:
 		x.base = right.base
@@ -267,18 +270,10 @@ func (l *lifter) join(r *algebra.Join) *lifted {
 		x.base = &algebra.Join{Kind: algebra.InnerJoin, Left: left.base, Right: right.base}
 	}
 	l.settle(x)
-	var below []algebra.Scalar
-	for _, c := range conds {
-		c = l.with(x, c)
-		switch {
-		case !l.uses(c):
-			below = append(below, c)
-		case hasQuery(c):
-			l.failed = true
-		default:
-			x.conds = append(x.conds, c)
-		}
+	for i, c := range conds {
+		conds[i] = l.with(x, c)
 	}
+	below := l.sift(x, conds)
 	if len(below) == 0 {
 		return x
 	}

@@ -53,14 +53,7 @@ func viewPlanRows(ctx *funcs.Ctx, args []types.Datum) (func() ([]types.Datum, er
 		}
 		return name
 	})
-	return func() ([]types.Datum, error) {
-		if len(list) == 0 {
-			return nil, nil
-		}
-		row := list[0]
-		list = list[1:]
-		return row, nil
-	}, nil
+	return funcs.EachRow(list), nil
 }
 
 // viewPlan is an analysis as rows: UPDATE and INSERT of each column, then DELETE. A table in several roles is named with its alias.

@@ -32,20 +32,13 @@ func violationRows(ctx *funcs.Ctx, args []types.Datum) (func() ([]types.Datum, e
 		return nil, err
 	}
 	x := s.execContext(ctx.Context, nil)
-	var list []string
+	var list []types.Datum
 	o := optimize.Options{Snapshot: snapshot, Catalog: s.engine.catalog, Ctx: ctx, WorkMem: s.settings.workMem}
 	if err := optimize.EachViolation(x, o, a, func(text string, _ func() error) bool {
-		list = append(list, text)
+		list = append(list, types.NewString(text))
 		return true
 	}); err != nil {
 		return nil, err
 	}
-	return func() ([]types.Datum, error) {
-		if len(list) == 0 {
-			return nil, nil
-		}
-		row := []types.Datum{types.NewString(list[0])}
-		list = list[1:]
-		return row, nil
-	}, nil
+	return funcs.EachDatum(list), nil
 }

@@ -205,19 +205,16 @@ type costs []cost
 
 // median is the median of the elapsed times.
 func (c costs) median() time.Duration {
-	var list []time.Duration
-	for _, x := range c {
-		list = append(list, x.elapsed)
-	}
-	slices.Sort(list)
-	return list[len(list)/2]
+	return c.medianOf(func(x cost) time.Duration { return x.elapsed })
 }
 
 // cpu is the median of the CPU times.
-func (c costs) cpu() time.Duration {
-	var list []time.Duration
-	for _, x := range c {
-		list = append(list, x.cpu)
+func (c costs) cpu() time.Duration { return c.medianOf(func(x cost) time.Duration { return x.cpu }) }
+
+func (c costs) medianOf(what func(cost) time.Duration) time.Duration {
+	list := make([]time.Duration, len(c))
+	for i, x := range c {
+		list[i] = what(x)
 	}
 	slices.Sort(list)
 	return list[len(list)/2]

@@ -103,14 +103,7 @@ func registerSet(name string, id OID, rows func(c *call) ([][]datum, error)) {
 		if err != nil {
 			return nil, err
 		}
-		return func() ([]datum, error) {
-			if len(list) == 0 {
-				return nil, nil
-			}
-			row := list[0]
-			list = list[1:]
-			return row, nil
-		}, nil
+		return funcs.EachRow(list), nil
 	}
 	funcs.Register(g)
 }

@@ -151,5 +151,5 @@ func listeningChannels(ctx *Ctx, _ []types.Datum) (func() ([]types.Datum, error)
 	for _, c := range s.ListeningChannels() {
 		names = append(names, types.NewString(c))
 	}
-	return eachDatum(names), nil
+	return EachDatum(names), nil
 }

@@ -486,7 +486,7 @@ func arraySets() setKernels {
 	subscripts := func(_ *Ctx, args []types.Datum) (func() ([]types.Datum, error), error) {
 		length, lower, ok := dimension(arrayOf(args[0]), args[1].Int())
 		if !ok {
-			return eachDatum(nil), nil
+			return EachDatum(nil), nil
 		}
 		at, step, left := int64(lower), int64(1), int64(length)
 		if len(args) > 2 && args[2].Bool() {
@@ -504,13 +504,13 @@ func arraySets() setKernels {
 	}
 	split := func(_ *Ctx, args []types.Datum) (func() ([]types.Datum, error), error) {
 		if args[0].IsNull() {
-			return eachDatum(nil), nil
+			return EachDatum(nil), nil
 		}
-		return eachDatum(splitText(args)), nil
+		return EachDatum(splitText(args)), nil
 	}
 	return setKernels{
 		"array_unnest": func(_ *Ctx, args []types.Datum) (func() ([]types.Datum, error), error) {
-			return eachDatum(arrayOf(args[0]).Elems), nil
+			return EachDatum(arrayOf(args[0]).Elems), nil
 		},
 		"generate_subscripts": subscripts, "generate_subscripts_nodir": subscripts,
 		"text_to_table": split, "text_to_table_null": split,

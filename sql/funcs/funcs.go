@@ -45,6 +45,30 @@ type Kernel func(ctx *Ctx, args []*types.Vec, rows types.Rows, out *types.Vec) e
 // of one Datum or one per OutTypes, or nil at the end; the slice is valid until the next call.
 type RowsFunc func(ctx *Ctx, args []types.Datum) (next func() ([]types.Datum, error), err error)
 
+// EachDatum is the next of a RowsFunc that has all its result rows, of one column.
+func EachDatum(values []types.Datum) func() ([]types.Datum, error) {
+	return func() ([]types.Datum, error) {
+		if len(values) == 0 {
+			return nil, nil
+		}
+		row := values[:1:1]
+		values = values[1:]
+		return row, nil
+	}
+}
+
+// EachRow is the next of a RowsFunc that has all its result rows, of several columns.
+func EachRow(rows [][]types.Datum) func() ([]types.Datum, error) {
+	return func() ([]types.Datum, error) {
+		if len(rows) == 0 {
+			return nil, nil
+		}
+		row := rows[0]
+		rows = rows[1:]
+		return row, nil
+	}
+}
+
 // Aggregate holds the running states of one aggregate for many groups, numbered from 0.
 type Aggregate interface {
 	// Grow makes room for groups 0 .. n-1; new ones are empty.

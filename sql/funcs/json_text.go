@@ -338,7 +338,7 @@ func jsonTextSets() setKernels {
 					rows = append(rows, result(v))
 					return true
 				})
-				return eachDatum(rows), nil
+				return EachDatum(rows), nil
 			}
 			k[each] = func(_ *Ctx, args []types.Datum) (func() ([]types.Datum, error), error) {
 				text := args[0].Str()
@@ -350,7 +350,7 @@ func jsonTextSets() setKernels {
 					rows = append(rows, []types.Datum{types.NewString(jsonString(key)), result(v)})
 					return true
 				})
-				return eachRow(rows), nil
+				return EachRow(rows), nil
 			}
 		}
 		keys := t + "_object_keys"
@@ -368,7 +368,7 @@ func jsonTextSets() setKernels {
 				rows = append(rows, types.NewString(jsonString(key)))
 				return true
 			})
-			return eachDatum(rows), nil
+			return EachDatum(rows), nil
 		}
 	}
 	return k
@@ -394,16 +394,4 @@ func notMembers(binary, array bool, name string) error {
 		return jsonKindError("cannot deconstruct an array as an object")
 	}
 	return jsonKindError("cannot deconstruct a scalar")
-}
-
-// eachRow returns rows of several columns.
-func eachRow(rows [][]types.Datum) func() ([]types.Datum, error) {
-	return func() ([]types.Datum, error) {
-		if len(rows) == 0 {
-			return nil, nil
-		}
-		row := rows[0]
-		rows = rows[1:]
-		return row, nil
-	}
 }

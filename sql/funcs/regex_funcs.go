@@ -320,7 +320,7 @@ func regexMatches(_ *Ctx, args []types.Datum) (func() ([]types.Datum, error), er
 		all = append(all, re.groupsOf(s, m))
 		return flags.global
 	})
-	return eachDatum(all), nil
+	return EachDatum(all), nil
 }
 
 func splitCall(args []types.Datum, name string) ([]types.Datum, error) {
@@ -340,7 +340,7 @@ func regexSplitToTable(_ *Ctx, args []types.Datum) (func() ([]types.Datum, error
 	if err != nil {
 		return nil, err
 	}
-	return eachDatum(parts), nil
+	return EachDatum(parts), nil
 }
 
 func replaceWithFlags(s, pattern, replacement, flags string) (string, error) {
