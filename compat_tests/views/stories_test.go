@@ -19,6 +19,12 @@ var empRows = []string{
 	"INSERT INTO emp_commission VALUES (98, 200), (99, 100)",
 }
 
+// maybe shows who has no commission too, such as 99 in maybeRows.
+var maybe = append(slices.Clone(emp),
+	"CREATE VIEW maybe AS SELECT s.empno, s.salary, c.commission FROM emp_salary s LEFT JOIN emp_commission c ON c.empno = s.empno")
+
+var maybeRows = []string{empRows[0], "INSERT INTO emp_commission VALUES (98, 200)"}
+
 const (
 	empFinal = "SELECT (SELECT string_agg(empno || ':' || salary, ' ' ORDER BY empno) FROM emp_salary), (SELECT string_agg(empno || ':' || commission, ' ' ORDER BY empno) FROM emp_commission)"
 	empGate  = "SELECT FROM emp_salary s, emp_commission c WHERE s.empno = c.empno FOR UPDATE"
@@ -110,8 +116,8 @@ var stories = []*story{
 	{
 		// Alice's row has no commission; Bob gives it one in the base table.
 		name: "the missing side of a left join", tables: []string{"emp_salary", "emp_commission"},
-		schema: append(slices.Clone(emp), "CREATE VIEW maybe AS SELECT s.empno, s.salary, c.commission FROM emp_salary s LEFT JOIN emp_commission c ON c.empno = s.empno"),
-		rows:   []string{"INSERT INTO emp_salary VALUES (98, 2000), (99, 1000)", "INSERT INTO emp_commission VALUES (98, 200)"},
+		schema: maybe,
+		rows:   maybeRows,
 		clients: map[string][]string{
 			"Alice": {"UPDATE maybe SET salary = salary + 42 WHERE empno = 99 AND salary = 1000 AND commission IS NULL RETURNING *"},
 			"Bob":   {"INSERT INTO emp_commission SELECT empno, 100 FROM emp_salary WHERE empno = 99 AND salary = 1000"},
@@ -121,8 +127,8 @@ var stories = []*story{
 	{
 		// The same, but Bob gives the commission through the view, which makes the row.
 		name: "a row made through a left join", tables: []string{"emp_salary", "emp_commission"},
-		schema: append(slices.Clone(emp), "CREATE VIEW maybe AS SELECT s.empno, s.salary, c.commission FROM emp_salary s LEFT JOIN emp_commission c ON c.empno = s.empno"),
-		rows:   []string{"INSERT INTO emp_salary VALUES (98, 2000), (99, 1000)", "INSERT INTO emp_commission VALUES (98, 200)"},
+		schema: maybe,
+		rows:   maybeRows,
 		clients: map[string][]string{
 			"Alice": {"UPDATE maybe SET salary = salary + 42 WHERE empno = 99 AND salary = 1000 AND commission IS NULL RETURNING *"},
 			"Bob":   {"UPDATE maybe SET commission = 100 WHERE empno = 99 AND salary = 1000 AND commission IS NULL RETURNING *"},
@@ -132,8 +138,8 @@ var stories = []*story{
 	},
 	{
 		name: "two make the missing row", tables: []string{"emp_salary", "emp_commission"},
-		schema: append(slices.Clone(emp), "CREATE VIEW maybe AS SELECT s.empno, s.salary, c.commission FROM emp_salary s LEFT JOIN emp_commission c ON c.empno = s.empno"),
-		rows:   []string{"INSERT INTO emp_salary VALUES (98, 2000), (99, 1000)", "INSERT INTO emp_commission VALUES (98, 200)"},
+		schema: maybe,
+		rows:   maybeRows,
 		clients: map[string][]string{
 			"Alice": {"UPDATE maybe SET commission = 100 WHERE empno = 99 AND commission IS NULL RETURNING *"},
 			"Bob":   {"UPDATE maybe SET commission = 200 WHERE empno = 99 AND commission IS NULL RETURNING *"},
