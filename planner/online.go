@@ -16,7 +16,8 @@ import (
 // Statements that bring an assertion into force look at all data there is. By themselves, not in a block or with other statements in
 // one message, they do so without a footprint, in transactions of their own (ddl/later.go): nobody who writes meanwhile waits, is
 // refused, or makes the statement begin again. In one transaction, whoever changes what has been read makes it start over, and after
-// some times it holds up all of them until it is through.
+// some times it holds up all of them until it is through. So it is for the last of the transactions too, where that counts rows for
+// accumulators.
 
 // bringsIntoForce reports whether a statement has an assertion checked on all data.
 func bringsIntoForce(stmt ast.Stmt) bool {
@@ -92,7 +93,8 @@ func (s *Session) pay(ctx context.Context, p *prepared, owed *ddl.OwedCheck, out
 // errAgain tells that an assertion has to be checked again.
 var errAgain = errors.New("the assertion has been changed meanwhile")
 
-// inTransaction runs a part of a statement in a transaction of its own, as often as it takes.
+// inTransaction runs a part of a statement in a transaction of its own, as often as it takes: one that has lost guardAfter times holds
+// up those that would have it lose again.
 func (s *Session) inTransaction(ctx context.Context, p *prepared, reads bool, out Output, f func(env *ddl.Env) error) error {
 	for {
 		s.begin()
@@ -110,14 +112,15 @@ func (s *Session) inTransaction(ctx context.Context, p *prepared, reads bool, ou
 		if err == nil {
 			err = s.tryCommit(ctx)
 		}
-		t := s.tx
-		switch {
+		switch deadlock := errors.Is(err, kv.ErrDeadlock); {
 		case err == nil:
-			s.finish(t, true)
+			s.finish(s.tx, true)
 			return nil
-		case errors.Is(err, kv.ErrConflict), errors.Is(err, kv.ErrDeadlock), errors.Is(err, kv.ErrStale):
-			if ctx.Err() == nil {
-				s.abandon()
+		case deadlock, errors.Is(err, kv.ErrConflict), errors.Is(err, kv.ErrStale):
+			if ctx.Err() != nil {
+				break
+			}
+			if err = s.restart(ctx, &rerun{cause: err, unlock: deadlock}, nil); err == nil {
 				continue
 			}
 		}

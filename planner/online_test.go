@@ -3,28 +3,71 @@ package planner_test
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"holdfast/kv"
+	"holdfast/kv/crashdisk"
 	"holdfast/kv/memkv"
+	"holdfast/kv/pebblekv"
 	"holdfast/planner/sessiontest"
 	"holdfast/sql/accumulator"
 )
 
-// gatedStore is a store in which a function is called when a transaction without a footprint begins to read a whole table.
+// gatedStore is a store in which gate is called when a transaction without a footprint begins to read a whole table, and counting when
+// one with a footprint does.
 type gatedStore struct {
 	kv.Store
-	reads int
-	gate  func()
+	reads, counts int
+	gate          func()
+	counting      func(guarded bool)
 }
 
 func (s *gatedStore) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 	txn, err := s.Store.Begin(ctx, o)
-	if err != nil || !o.ReadOnly {
-		return txn, err
+	switch {
+	case err != nil:
+		return nil, err
+	case o.ReadOnly:
+		return &gatedTxn{txn, s}, nil
 	}
-	return &gatedTxn{txn, s}, nil
+	return &countedTxn{Txn: txn, store: s}, nil
+}
+
+// countedTxn is a transaction with a footprint.
+type countedTxn struct {
+	kv.Txn
+	store   *gatedStore
+	guarded bool
+}
+
+func (t *countedTxn) Restart(ctx context.Context, guard bool) error {
+	t.guarded = guard
+	return t.Txn.Restart(ctx, guard)
+}
+
+func (t *countedTxn) View() kv.Reader { return &countedReader{t.Txn.View(), t} }
+
+type countedReader struct {
+	kv.Reader
+	txn *countedTxn
+}
+
+func (r *countedReader) Scan(ctx context.Context, at kv.KeyRange, o kv.ScanOptions) kv.Iterator {
+	it := r.Reader.Scan(ctx, at, o)
+	s := r.txn.store
+	if schema := bytes.HasPrefix(at.Start, make([]byte, 4)); o.Bulk && !schema && s.counting != nil {
+		counting := s.counting
+		s.counting = nil // what it does may read too
+		counting(r.txn.guarded)
+		s.counting = counting
+	}
+	return it
 }
 
 type gatedTxn struct {
@@ -207,6 +250,131 @@ func TestCreateOnlineEnds(t *testing.T) {
 	}
 	if _, err := c.ExecContext(ctx, createSmall); err == nil {
 		t.Error("CREATE ASSERTION went on")
+	}
+}
+
+// TestOnlinePowerFailure cuts the power while an assertion is being brought into force, and opens what is on the disk.
+func TestOnlinePowerFailure(t *testing.T) {
+	files := vfs.NewCrashableMem()
+	open := func(files vfs.FS) kv.Store {
+		store, err := pebblekv.Open(pebblekv.Options{
+			Folder: "db", FS: files, CacheBytes: 8 << 20, MemtableBytes: 4 << 20, Merge: accumulator.Merge, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	s := &gatedStore{Store: open(crashdisk.Careful(files))}
+	db := sessiontest.OpenStore(t, s)
+	c, other := db.Connect(), db.Connect()
+	c.Must("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, g % 10 FROM generate_series(1, 1000) g")
+	failures := 0
+	crash := func(check func(db *sessiontest.DB, c *sessiontest.Client)) func() {
+		return func() {
+			failures++
+			other.Must(fmt.Sprintf("INSERT INTO t VALUES (%d, 1)", 2000+failures)) // once this is on the disk, so is what was committed before
+			db := sessiontest.OpenStore(t, open(crashdisk.Clone(files, vfs.CrashCloneCfg{})))
+			c := db.Connect()
+			check(db, c)
+			if wrong, _, err := db.Engine.CheckAccumulators(context.Background()); err != nil || len(wrong) > 0 {
+				t.Errorf("after the power failure: %s, %v", wrong, err)
+			}
+			if _, err := c.Exec("INSERT INTO t SELECT 5000 + g, 1 FROM generate_series(1, 500) g"); err == nil {
+				t.Error("a violation was let through")
+			}
+		}
+	}
+	const few = "CREATE ASSERTION few CHECK (NOT EXISTS (SELECT n FROM t GROUP BY n HAVING count(*) > 500))"
+	gone := func(db *sessiontest.DB, c *sessiontest.Client) {
+		c.Query("SELECT count(*) FROM pg_stat_assertions", "0")
+		c.Query("SELECT count(*) FROM pg_constraint WHERE conname = 'few'", "0")
+		c.Must(few)
+		c.Query("SELECT state FROM pg_stat_assertions", "enforced")
+	}
+	once := func(f func()) func(bool) {
+		var first sync.Once
+		return func(bool) { first.Do(f) } // it makes the statement count again
+	}
+	s.gate, s.counting = crash(gone), once(crash(gone))
+	c.Must(few)
+	c.Must("ALTER ASSERTION few DISABLE")
+	notValid := func(db *sessiontest.DB, c *sessiontest.Client) {
+		c.Query("SELECT state FROM pg_stat_assertions", "not valid")
+	}
+	s.gate, s.counting = crash(notValid), once(crash(notValid))
+	c.Must("ALTER ASSERTION few ENABLE")
+	s.gate = nil
+	if failures != 4 {
+		t.Errorf("the power failed %d times", failures)
+	}
+	c.Query("SELECT state FROM pg_stat_assertions", "enforced")
+}
+
+// TestNotEnforcedOnlineEnds: an assertion that would only warn is not there either if its CREATE did not come to its end, and one that
+// was being enabled is disabled as before.
+func TestNotEnforcedOnlineEnds(t *testing.T) {
+	s, _, c, other := online(t)
+	canceled := func(statement string) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(context.Background())
+		s.gate = cancel
+		if _, err := c.ExecContext(ctx, statement); err == nil || !strings.Contains(err.Error(), "canceling statement") {
+			t.Errorf("a canceled %s: %v", statement, err)
+		}
+		s.gate = nil
+	}
+	canceled(createSmall + " NOT ENFORCED")
+	other.Query("SELECT count(*) FROM pg_stat_assertions", "0")
+	c.Must(createSmall + " NOT ENFORCED")
+	const as = "SELECT state, enabled, validated FROM pg_stat_assertions, holdfast_assertions"
+	other.Query(as, "not enforced|t|t")
+	c.Must("ALTER ASSERTION small DISABLE")
+	canceled("ALTER ASSERTION small ENABLE")
+	other.Query(as, "disabled|f|t")
+	c.Must("ALTER ASSERTION small ENABLE")
+	other.Query(as, "not enforced|t|t")
+}
+
+// TestValidateDisabledOnline: what is not in force has nothing kept of its rows, although it is found to be fulfilled.
+func TestValidateDisabledOnline(t *testing.T) {
+	_, db, c, _ := online(t)
+	const few = "CREATE ASSERTION few CHECK (NOT EXISTS (SELECT n FROM t GROUP BY n HAVING count(*) > 500))"
+	groups := func(want int) {
+		t.Helper()
+		wrong, n, err := db.Engine.CheckAccumulators(context.Background())
+		if err != nil || len(wrong) > 0 || n != want {
+			t.Errorf("%d groups are kept, want %d; %s, %v", n, want, wrong, err)
+		}
+	}
+	c.Must(few + " NOT VALID; ALTER ASSERTION few DISABLE")
+	c.Must("ALTER ASSERTION few VALIDATE")
+	groups(0)
+	c.Must("ALTER ASSERTION few ENABLE")
+	groups(10)
+	c.Must("DROP ASSERTION few; " + few + " NOT VALID; ALTER ASSERTION few NOT ENFORCED")
+	c.Must("ALTER ASSERTION few VALIDATE")
+	groups(0)
+	c.Must("ALTER ASSERTION few ENFORCED")
+	groups(10)
+}
+
+// TestCountOnline: whoever writes to a table whose rows are being counted for an assertion cannot have that begin anew for ever.
+func TestCountOnline(t *testing.T) {
+	s, db, c, other := online(t)
+	s.counting = func(guarded bool) {
+		if s.counts++; guarded || s.counts > 20 {
+			return // the writer would wait
+		}
+		other.Must("INSERT INTO t SELECT max(id) + 1, 1 FROM t")
+	}
+	c.Must("CREATE ASSERTION few CHECK (NOT EXISTS (SELECT n FROM t GROUP BY n HAVING count(*) > 500))")
+	if s.counts > 5 {
+		t.Errorf("the rows were counted %d times", s.counts)
+	}
+	s.counting = nil
+	if wrong, groups, err := db.Engine.CheckAccumulators(context.Background()); err != nil || len(wrong) > 0 || groups != 10 {
+		t.Errorf("%d groups are kept: %s, %v", groups, wrong, err)
 	}
 }
 

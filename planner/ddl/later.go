@@ -9,25 +9,24 @@ import (
 
 // To bring an assertion into force without keeping anybody from writing takes three transactions. The first publishes it as NOT VALID:
 // whatever is committed from then on has been checked. The second evaluates it in full on a snapshot that is not older, and leaves no
-// footprint. The third marks it as valid, or takes it back. What is found on the snapshot stands for all states after it: a change
-// adds no violation to a state that has none.
+// footprint. The third marks it as valid, for which it may have to count rows, or takes it back. What is found on the snapshot stands
+// for all states after it: a change adds no violation to a state that has none.
 
 // OwedCheck is a check of the data there is, for an assertion that is published and in force for all changes.
 type OwedCheck struct {
 	Assertion             catalog.OID
 	before                *catalog.Assertion // what it was; nil: it is new
 	disabled, notEnforced bool               // how it was published; what is not in force can be checked, and that is all there is to it
-	warn                  bool               // a violation is a warning: it is NOT ENFORCED
+	warn                  bool               // a violation is a warning, if it is NOT ENFORCED
 	only                  bool               // there is nothing to be marked or taken back
 	changed               uint64             // which version of it was checked
 }
 
-// owe publishes an assertion that comes into force while its data are yet to be looked at. before is what it was, nil if it is new.
+// owe publishes an assertion that comes into force, or only warns, while its data are yet to be looked at. before is what it was, nil if
+// it is new.
 func (env *Env) owe(ctx context.Context, before, a *catalog.Assertion) error {
-	env.Owed = &OwedCheck{before: before, disabled: a.Disabled, notEnforced: a.NotEnforced, warn: a.NotEnforced, only: a.NotEnforced}
-	if !a.NotEnforced {
-		a.NotValid, a.Creating = true, before == nil
-	}
+	env.Owed = &OwedCheck{before: before, disabled: a.Disabled, notEnforced: a.NotEnforced, warn: true}
+	a.NotValid, a.Creating = true, before == nil
 	err := env.putAssertion(ctx, a)
 	env.Owed.Assertion = a.OID
 	return err
@@ -70,7 +69,7 @@ func (o *OwedCheck) Done(ctx context.Context, env *Env) (again bool, err error) 
 	if a == nil || a.Changed != o.changed {
 		return true, nil
 	}
-	return false, env.fillAccumulators(ctx, o.valid(a))
+	return false, env.keepAccumulators(ctx, a, o.valid(a))
 }
 
 // valid is the assertion as it is once it has been checked.
