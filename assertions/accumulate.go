@@ -111,15 +111,12 @@ func accumulated(q *algebra.Query, r algebra.Rel, ids []algebra.ColID, table cat
 		}
 		return out, out.Cols, true
 	}
-	l := &lifter{q: q, made: algebra.ColSet{}, storage: storage}
+	l := &lifter{q: q, made: algebra.ColSet{}}
 	x := l.lift(r)
 	if l.failed || len(x.groups) == 0 || len(x.open) > 0 || len(x.conds) == 0 || !connected(x.base) {
 		return nil, nil, false
 	}
-	if x.base == nil {
-		x.base = &algebra.Values{Rows: [][]algebra.Scalar{{}}}
-	}
-	out := &algebra.Accumulated{Input: x.base, Cond: conjunction(x.conds)}
+	out := &algebra.Accumulated{Input: unit(x.base), Cond: conjunction(x.conds)}
 	var made []algebra.ColID
 	for _, id := range ids {
 		e := l.with(x, l.col(id))

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"holdfast/sql/algebra"
-	"holdfast/sql/catalog"
 	"holdfast/sql/types"
 )
 
@@ -35,10 +34,9 @@ type openKey struct {
 
 // lifter brings relations into that form.
 type lifter struct {
-	q       *algebra.Query
-	made    algebra.ColSet // columns made of accumulators, and open keys
-	storage func(d *Definition) catalog.StorageID
-	failed  bool // there is an aggregate that could be kept, in a place where it cannot be looked up
+	q      *algebra.Query
+	made   algebra.ColSet // columns made of accumulators, and open keys
+	failed bool           // there is an aggregate that could be kept, in a place where it cannot be looked up
 }
 
 func (l *lifter) col(id algebra.ColID) *algebra.Col {
@@ -54,31 +52,11 @@ func (l *lifter) with(x *lifted, e algebra.Scalar) algebra.Scalar {
 	if len(x.defs) == 0 {
 		return e
 	}
-	w := &algebra.Rewriter{}
-	w.Scalar = func(s algebra.Scalar) (algebra.Scalar, bool) {
-		c, ok := s.(*algebra.Col)
-		if !ok {
-			return nil, false
-		}
-		if d := x.defs[c.ID]; d != nil {
-			return d, true
-		}
-		return c, true
-	}
-	return w.RewriteScalar(e)
+	return replaced(e, func(c *algebra.Col) algebra.Scalar { return x.defs[c.ID] })
 }
 
 // uses reports whether an expression uses columns that are made of accumulators.
-func (l *lifter) uses(e algebra.Scalar) bool {
-	used := algebra.ColSet{}
-	algebra.ScalarColumns(e, used)
-	for id := range used {
-		if l.made.Has(id) {
-			return true
-		}
-	}
-	return false
-}
+func (l *lifter) uses(e algebra.Scalar) bool { return usesOf(e, l.made) }
 
 // lift brings a relation into the form. One in which no aggregate can be looked up is its own base.
 func (l *lifter) lift(r algebra.Rel) *lifted {

@@ -49,13 +49,12 @@ func eachRow(ctx *Ctx, t *catalog.Table, columns []int, f func(r *storedRow) err
 	return ctx.Error(it.Err())
 }
 
-// neededColumns are the columns, by attribute number - 1, of the table's key and of some of its indexes; nil if expressions may
-// need any.
-func (w *rowWriter) neededColumns(indexes ...int) []int {
-	needed := []int{}
+// columnsOf are the columns, by attribute number - 1, of the table's key and of some of its indexes; nil if expressions may need any.
+func (w *rowWriter) columnsOf(indexes ...int) []int {
+	list := []int{}
 	add := func(n int16) {
-		if n > 0 && !slices.Contains(needed, int(n-1)) {
-			needed = append(needed, int(n-1))
+		if n > 0 && !slices.Contains(list, int(n-1)) {
+			list = append(list, int(n-1))
 		}
 	}
 	for _, c := range w.codec.KeyColumns() {
@@ -73,7 +72,7 @@ func (w *rowWriter) neededColumns(indexes ...int) []int {
 			add(n)
 		}
 	}
-	return needed
+	return list
 }
 
 // fillEntry gives the entry of one index for a row to a filler.
@@ -101,23 +100,24 @@ func FillIndex(ctx *Ctx, target *Target, x *catalog.Index) error {
 		return nil // the primary key's, which has no entries
 	}
 	f := &filler{unique: x.Unique, limit: fillBytes(ctx)}
-	columns := w.neededColumns(i)
+	columns := w.columnsOf(i)
 	err = eachRow(ctx, target.Table, columns, func(r *storedRow) error { return w.fillEntry(ctx, f, i, r.row, string(r.rowKey)) })
 	if err == nil {
 		err = f.flush(ctx)
 	}
-	duplicate := (*errDuplicateKey)(nil)
-	if !errors.As(err, &duplicate) {
-		return err
-	}
-	return w.findDuplicate(ctx, duplicate, func(f func(row []types.Datum, rowKey string) error) error {
+	return w.nameDuplicate(ctx, err, func(f func(row []types.Datum, rowKey string) error) error {
 		return eachRow(ctx, target.Table, nil, func(r *storedRow) error { return f(r.row, string(r.rowKey)) })
 	})
 }
 
-// findDuplicate is the error of a key of the table or of an index that comes twice among rows, each of which it is shown again.
-func (w *rowWriter) findDuplicate(ctx *Ctx, duplicate *errDuplicateKey, each func(func(row []types.Datum, rowKey string) error) error) error {
-	err := each(func(row []types.Datum, rowKey string) error {
+// nameDuplicate makes of an errDuplicateKey the error for the client, of a key of the table or of an index that comes twice among rows, each
+// of which it is shown again. Other errors it returns as they are.
+func (w *rowWriter) nameDuplicate(ctx *Ctx, err error, each func(func(row []types.Datum, rowKey string) error) error) error {
+	duplicate := (*errDuplicateKey)(nil)
+	if !errors.As(err, &duplicate) {
+		return err
+	}
+	err = each(func(row []types.Datum, rowKey string) error {
 		if w.codec.KeyColumns() != nil && bytes.Equal(w.key(rowKey), duplicate.key) {
 			return w.duplicate(ctx, w.table.PrimaryKey(), row, nil)
 		}
@@ -178,7 +178,7 @@ func Rewrite(ctx *Ctx, old *catalog.Table, target *Target, number int16, expr al
 	r.copied = e == nil && len(old.Columns) == len(target.Table.Columns)
 	var columns []int
 	if r.copied {
-		columns = w.neededColumns(all...)
+		columns = w.columnsOf(all...)
 	}
 	limit := fillBytes(ctx) / int64(1+len(w.indexes))
 	rows := &filler{unique: w.codec.KeyColumns() != nil, limit: limit}
@@ -208,11 +208,7 @@ func Rewrite(ctx *Ctx, old *catalog.Table, target *Target, number int16, expr al
 			err = f.flush(ctx)
 		}
 	}
-	duplicate := (*errDuplicateKey)(nil)
-	if !errors.As(err, &duplicate) {
-		return err
-	}
-	return w.findDuplicate(ctx, duplicate, func(f func(row []types.Datum, rowKey string) error) error {
+	return w.nameDuplicate(ctx, err, func(f func(row []types.Datum, rowKey string) error) error {
 		return r.each(ctx, nil, func(row []types.Datum, rowKey string, _ []byte) error { return f(row, rowKey) })
 	})
 }

@@ -110,16 +110,17 @@ func (r *Rule) measured(ctx *Ctx, c Changes, run func(ctx *Ctx) error) error {
 	if r.Stats == nil && ctx.Trace == nil {
 		return run(ctx)
 	}
-	if _, err := r.plan(ctx); err != nil {
+	plan, err := compiledOf(ctx, &r.compiled, r.Compile)
+	if err != nil {
 		return err
 	}
 	inner, looked := *ctx, new(int64)
 	inner.looked = looked
-	changed, read := r.changed(c), r.read(ctx)
+	changed, read := r.changed(c), plan.read(ctx)
 	begin := time.Now()
-	err := run(&inner)
+	err = run(&inner)
 	took := time.Since(begin)
-	read = r.read(ctx) - read
+	read = plan.read(ctx) - read
 	sorted := r.Keep && !r.Action && *looked == 0 && err == nil
 	if s := r.Stats; s != nil {
 		if sorted {
@@ -170,11 +171,7 @@ func (t *Transition) rows() int64 {
 }
 
 // read is how many rows and entries the session has read in the tables of a rule so far.
-func (r *Rule) read(ctx *Ctx) (n int64) {
-	c := r.compiled.Load()
-	if c == nil {
-		return 0
-	}
+func (c *compiledRule) read(ctx *Ctx) (n int64) {
 	for _, t := range c.tables {
 		if counts := ctx.countsOf(t); counts != nil {
 			n += counts.SeqRows.Load() + counts.IndexEntries.Load()

@@ -16,8 +16,6 @@ type number struct {
 
 func (x *number) zero() bool { return x.big == nil && x.n == 0 }
 
-func (x number) clone() number { return x }
-
 func (x *number) value() *big.Int {
 	if x.big != nil {
 		return x.big

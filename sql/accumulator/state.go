@@ -106,7 +106,6 @@ func (s *Sum) addUnits(v number, scale int32, sign int64) {
 		s.total.scale(scale - s.unit)
 		s.unit = scale
 	case scale < s.unit:
-		v = v.clone()
 		v.scale(s.unit - scale)
 	}
 	s.total.add(v, sign)
@@ -160,7 +159,7 @@ func (s *Sum) Decimal() *apd.Decimal {
 	case s.plus != 0 || s.less != 0:
 		return &apd.Decimal{Form: apd.Infinite, Negative: s.less != 0}
 	}
-	total, unit := s.total.clone(), s.unit
+	total, unit := s.total, s.unit
 	scale := int32(0)
 	if n := len(s.scales); n > 0 {
 		scale = s.scales[n-1].scale
