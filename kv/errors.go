@@ -21,7 +21,7 @@ var (
 	ErrLockNotAvailable = errors.New("kv: lock not available")
 	// ErrLockSkipped: SkipLocked, and the key is locked.
 	ErrLockSkipped = errors.New("kv: lock skipped")
-	// ErrTooLarge: a key, value or transaction is beyond the store's Caps.
+	// ErrTooLarge: a key, value or transaction is beyond the store's Caps. Of a key or value it is a *SizeError.
 	ErrTooLarge = errors.New("kv: too large")
 	// ErrDiskFull: there is no room for the temporary files of a large transaction. It can only be rolled back to
 	// before the statement that met it.
@@ -45,6 +45,22 @@ func Restartable(err error) bool {
 	var unmet *RequirementError
 	return errors.Is(err, ErrConflict) || errors.Is(err, ErrRecheck) || errors.As(err, &unmet)
 }
+
+// SizeError is the ErrTooLarge of a pair of which the key or the value is longer than the store's Caps allow. No other division of
+// the work into transactions would help.
+type SizeError struct {
+	Key   []byte // of the pair
+	What  string // "key" or "value"
+	Bytes int    // its length
+	Limit int
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("%v: %s of %d bytes, the limit is %d", ErrTooLarge, e.What, e.Bytes, e.Limit)
+}
+
+// Unwrap makes errors.Is(err, ErrTooLarge) true.
+func (e *SizeError) Unwrap() error { return ErrTooLarge }
 
 // ConflictError is an ErrConflict that names its cause.
 type ConflictError struct {

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -103,6 +104,8 @@ func (s *Session) storeError(err error) error {
 		return s.conflict(err)
 	case errors.Is(err, kv.ErrDeadlock), errors.Is(err, kv.ErrLockNotAvailable):
 		return s.lockError(err)
+	case errors.As(err, new(*kv.SizeError)):
+		return s.sizeError(err)
 	case errors.Is(err, kv.ErrTooLarge):
 		return errs.Wrap(err, errs.ProgramLimitExceeded, "transaction is too large").
 			WithDetail("%s", err.Error()).
@@ -115,6 +118,27 @@ func (s *Session) storeError(err error) error {
 		return errs.Wrap(err, errs.StatementCompletionUnknown, "the outcome of the commit is unknown")
 	}
 	return err
+}
+
+// sizeError is the error of a row, an index entry or a group of rows that is too large by itself, in PostgreSQL's words.
+func (s *Session) sizeError(err error) error {
+	var e *kv.SizeError
+	errors.As(err, &e)
+	schema, storage := s.snapshotForErrors(), storageOf(e.Key)
+	t, x := relationKeys(schema, storage)
+	if t != nil && x == nil {
+		x = t.PrimaryKey()
+	}
+	message := fmt.Sprintf("row is too big: size %d, maximum size %d", e.Bytes, e.Limit)
+	if e.What == "key" {
+		message = fmt.Sprintf("index row size %d exceeds maximum %d", e.Bytes, e.Limit)
+		if a, of := accumulatorKeys(schema, storage); of != nil {
+			message = fmt.Sprintf(`the values by which assertion "%s" groups rows of table "%s" have size %d, maximum size %d`, a.Name, of.Name, e.Bytes, e.Limit)
+		} else if x != nil { // the index may be what could not be made
+			message += fmt.Sprintf(` for index "%s"`, x.Name)
+		}
+	}
+	return errs.Wrap(err, errs.ProgramLimitExceeded, "%s", message)
 }
 
 // begin makes the transaction of the next statement if there is none.

@@ -54,7 +54,7 @@ func (t *txn) Accumulate(key, delta []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if limit := s.options.KeyBytes; limit > 0 && len(key) > limit {
-		return fmt.Errorf("%w: key of %d bytes, the limit is %d", kv.ErrTooLarge, len(key), limit)
+		return &kv.SizeError{Key: key, What: "key", Bytes: len(key), Limit: limit}
 	}
 	bytes := t.bytes
 	if old != nil {

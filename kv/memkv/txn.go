@@ -122,7 +122,7 @@ func (t *txn) ObserveRange(r kv.KeyRange, cols kv.ColumnSet) {
 
 func (t *txn) Set(key, value []byte, cols kv.ColumnSet) error {
 	if limit := t.store.options.ValueBytes; limit > 0 && len(value) > limit {
-		return fmt.Errorf("%w: value of %d bytes, the limit is %d", kv.ErrTooLarge, len(value), limit)
+		return &kv.SizeError{Key: key, What: "value", Bytes: len(value), Limit: limit}
 	}
 	return t.put(key, write{value: value, columns: cols})
 }
@@ -142,7 +142,7 @@ func (t *txn) put(key []byte, w write) error {
 		return kv.ErrReadOnly
 	}
 	if limit := s.options.KeyBytes; limit > 0 && len(key) > limit {
-		return fmt.Errorf("%w: key of %d bytes, the limit is %d", kv.ErrTooLarge, len(key), limit)
+		return &kv.SizeError{Key: key, What: "key", Bytes: len(key), Limit: limit}
 	}
 	bytes := t.bytes + int64(len(key)+len(w.value))
 	if old, ok := t.writes.Get(string(key)); ok {

@@ -73,7 +73,7 @@ func (t *txn) Accumulate(key, delta []byte) error {
 	case o.Merge == nil:
 		return kv.ErrNoMerge
 	case len(key) > maxKeyBytes:
-		return fmt.Errorf("%w: key of %d bytes, the limit is %d", kv.ErrTooLarge, len(key), maxKeyBytes)
+		return &kv.SizeError{Key: key, What: "key", Bytes: len(key), Limit: maxKeyBytes}
 	}
 	if writes := t.current(); !writes.Empty() {
 		w, ok, err := writes.Get(key, 0)

@@ -263,8 +263,8 @@ func (t *txn) ObserveRange(r kv.KeyRange, cols kv.ColumnSet) {
 
 // Set implements kv.Txn.
 func (t *txn) Set(key, value []byte, cols kv.ColumnSet) error {
-	if limit := int64(t.store.options.caps().ValueBytes); int64(len(value)) > limit {
-		return fmt.Errorf("%w: value of %d bytes, the limit is %d", kv.ErrTooLarge, len(value), limit)
+	if limit := t.store.options.caps().ValueBytes; len(value) > limit {
+		return &kv.SizeError{Key: key, What: "value", Bytes: len(value), Limit: limit}
 	}
 	return t.put(buffer.Write{Key: key, Value: value, Columns: cols})
 }
@@ -282,7 +282,7 @@ func (t *txn) put(w buffer.Write) error {
 		return kv.ErrReadOnly
 	}
 	if len(w.Key) > maxKeyBytes {
-		return fmt.Errorf("%w: key of %d bytes, the limit is %d", kv.ErrTooLarge, len(w.Key), maxKeyBytes)
+		return &kv.SizeError{Key: w.Key, What: "key", Bytes: len(w.Key), Limit: maxKeyBytes}
 	}
 	limit := t.store.options.MaxTxnBytes
 	if left := limit - t.spilled.bytes() - t.deltas.Bytes(); left <= 0 || !t.writes.Put(w, left) {
