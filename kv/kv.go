@@ -154,6 +154,8 @@ type Txn interface {
 
 	// WaitDurable returns when the snapshot's state is durable. No answer may leave the server before.
 	WaitDurable(ctx context.Context) error
+	// Durable reports whether the snapshot's state is durable already, so that WaitDurable would not wait.
+	Durable() bool
 
 	// Savepoint marks the present writes and footprint. It costs O(1).
 	Savepoint() Mark

@@ -318,6 +318,9 @@ func (s *Session) runPortal(ctx context.Context, p *portal, maxRows int64, out O
 	if !p.plan.writes || maxRows > 0 && p.plan.columns != nil {
 		affected = sent
 	}
+	if p.plan.writes && p.plan.columns == nil {
+		s.told = affected
+	}
 	return out.CommandComplete(p.plan.tag(affected))
 }
 

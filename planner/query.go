@@ -216,7 +216,9 @@ func (s *Session) runSimple(ctx context.Context, p *prepared, out Output) error 
 		return err
 	}
 	if pl.writes {
-		sent = run.Affected()
+		if sent = run.Affected(); pl.columns == nil {
+			s.told = sent
+		}
 	}
 	return out.CommandComplete(pl.tag(sent))
 }

@@ -41,6 +41,8 @@ type Session struct {
 	repeating     bool              // and its present statement had come to its end before
 	replayed      string            // because of this statement
 	reconsidered  int               // violations of constraints for which the present statement has started over
+	told          int64             // rows changed, if that is all that the present statement has answered; else -1
+	noticed       bool              // it has sent a notice
 	copyData      **copyKeeper      // where the data of the COPY FROM being run is kept
 	namesOf       *catalog.Snapshot // whose objects settings.env finds by name
 	statementTime int64
@@ -286,6 +288,7 @@ func (s *Session) currentActivity() activity {
 
 // notice sends a notice to the client if its level is one it wants.
 func (s *Session) notice(n *errs.Error) {
+	s.noticed = true
 	if s.out == nil {
 		return
 	}

@@ -214,6 +214,8 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 	if t.kv == nil {
 		s.reconsidered = maxReconsidered // its snapshot is of now
 	}
+	foreseen := int64(-1)        // what the statement would have answered on a durable state
+	var schema *catalog.Snapshot // of that state
 	for {
 		var mark kv.Mark
 		began := t.kv != nil
@@ -222,6 +224,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		}
 		snapshot, changed, commits, deferred, requirements := t.snapshot, t.changedSchema, len(t.afterCommit), t.deferred.Mark(), t.requirements.Mark()
 		drawn, random := t.draws.next, s.pcg
+		s.told, s.noticed = -1, false
 		err := run(ctx, out)
 		if err == nil {
 			break
@@ -249,6 +252,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 			// have waited for: one that queued again would find the row newer again, without end.
 			mark = t.start
 		}
+		read := t.snapshot
 		t.snapshot, t.changedSchema = snapshot, changed
 		t.afterCommit = t.afterCommit[:commits]
 		t.deferred.RollbackTo(deferred)
@@ -262,6 +266,10 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		}
 		t.kv.Retract(mark)
 		s.noteStale(err)
+		var f *exec.Foreseen
+		if errors.As(err, &f) && !s.noticed && t.kv.Durable() {
+			foreseen, schema = f.Rows, read
+		}
 		t.draws.next, s.pcg = drawn, random
 		if !out.Reset(from) {
 			return &rerun{cause: kv.ErrConflict}
@@ -275,10 +283,15 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 			return s.storeError(err)
 		}
 	}
-	if t = s.tx; t != nil && t.explicit {
-		return s.settle(ctx)
+	if t = s.tx; t == nil || !t.explicit {
+		return nil
 	}
-	return nil
+	if foreseen >= 0 && s.told == foreseen && !s.noticed && t.snapshot == schema {
+		// The client would have got this answer from a durable state as well. The transaction's next one waits, and its
+		// commit in any case.
+		return nil
+	}
+	return s.settle(ctx)
 }
 
 // settle waits, if need be, until the state the transaction reads is durable, so that its answers may be sent.

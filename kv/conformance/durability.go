@@ -219,6 +219,9 @@ func newestSeesSequenced(e *env) {
 	if err := x.WaitDurable(e.ctx); err != nil {
 		e.Error(err)
 	}
+	if !x.Durable() {
+		e.Error("the state that transactions begin with is not durable")
+	}
 	x.commits()
 	for what, c := range results {
 		e.still(what, c)
@@ -249,13 +252,22 @@ func refreshIsNewest(e *env) {
 	x := e.begin()
 	resume := e.pause()
 	committed := e.pending(e.begin(), "a", "2")
+	if !x.Durable() {
+		e.Error("the state before the refresh is not durable")
+	}
 	x.refreshes()
 	x.wants("a", "2")
 	durable := make(chan error, 1)
 	go func() { durable <- x.WaitDurable(e.ctx) }()
 	e.still("wait", durable)
+	if x.Durable() {
+		e.Error("the newest state is durable before its sync")
+	}
 	resume()
 	e.awaitNil("wait", durable)
+	if !x.Durable() {
+		e.Error("the newest state is not durable after the wait for it")
+	}
 	e.awaitNil("commit", committed)
 	x.commits()
 }

@@ -256,6 +256,12 @@ func (t *txn) WaitDurable(ctx context.Context) error {
 	return t.store.waitDurable(ctx, v)
 }
 
+func (t *txn) Durable() bool {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return t.usable() == nil && t.snapshot.version <= t.store.durable.version
+}
+
 // Commit implements kv.Txn. A transaction that has written nothing needs no validation: its snapshot is its
 // place in the serial order.
 func (t *txn) Commit(ctx context.Context) (kv.Version, error) {

@@ -517,6 +517,16 @@ func (t *txn) waitDurable(ctx context.Context) error {
 	return nil
 }
 
+// Durable implements kv.Txn.
+func (t *txn) Durable() bool {
+	select {
+	case <-t.snap.synced:
+		return t.usable() == nil && t.store.failure.Load() == nil
+	default:
+		return false
+	}
+}
+
 // Savepoint implements kv.Txn.
 func (t *txn) Savepoint() kv.Mark {
 	t.mu.Lock()

@@ -174,7 +174,7 @@ func (o *updateOp) run(ctx *Ctx) error {
 		}
 		if b != nil {
 			if err := o.lock(ctx, b); err != nil {
-				return err
+				return o.foresee(ctx, b, err)
 			}
 			if err := o.compute(ctx, b); err != nil {
 				return err
