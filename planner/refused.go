@@ -22,10 +22,15 @@ func (e *refusedByThePast) Error() string        { return e.violation.Error() }
 func (e *refusedByThePast) Unwrap() error        { return e.violation }
 func (e *refusedByThePast) Is(target error) bool { return target == kv.ErrStale }
 
-// reconsider turns the violation of a constraint that may not be one any more into a *refusedByThePast.
+// reconsider turns the violation of a constraint that may not be one any more into a *refusedByThePast. Where it does not, that
+// is final: a portal that has failed cannot be run once more because others have committed a moment later.
 func (s *Session) reconsider(err error) error {
 	if err == nil || isStale(err) || s.reconsidered == maxReconsidered || s.tx == nil || s.tx.kv == nil ||
-		!strings.HasPrefix(string(errs.CodeOf(err)), integrityViolations) || !s.tx.kv.Outdated() {
+		!strings.HasPrefix(string(errs.CodeOf(err)), integrityViolations) {
+		return err
+	}
+	if !s.tx.kv.Outdated() {
+		s.reconsidered = maxReconsidered
 		return err
 	}
 	s.reconsidered++

@@ -1,9 +1,12 @@
 package planner_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"holdfast/kv"
+	"holdfast/kv/memkv"
 	"holdfast/planner/sessiontest"
 	"holdfast/sql/errs"
 )
@@ -61,5 +64,50 @@ func TestRefusedByThePast(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// late is a store in which others commit what a transaction has read right after it has been asked whether they have.
+type late struct{ kv.Store }
+
+func (s late) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
+	txn, err := s.Store.Begin(ctx, o)
+	return &lateTxn{Txn: txn}, err
+}
+
+type lateTxn struct {
+	kv.Txn
+	asked bool
+}
+
+func (t *lateTxn) Outdated() bool {
+	outdated := t.asked
+	t.asked = true
+	return outdated
+}
+
+// TestRefusedForGood: a violation is told although others commit a moment later what might have made it none.
+func TestRefusedForGood(t *testing.T) {
+	db := sessiontest.OpenStore(t, late{memkv.New(memkv.Options{})})
+	c := db.Connect()
+	c.Must("CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent)")
+	for _, begin := range []string{"", "BEGIN"} {
+		if begin != "" {
+			c.Must(begin)
+			c.Must("SELECT * FROM parent WHERE id = 2")
+		}
+		for name, run := range map[string]func(string) (*sessiontest.Result, error){
+			"simple": c.Exec, "extended": func(text string) (*sessiontest.Result, error) { return c.Portal(text, 0) },
+		} {
+			if begin != "" {
+				c.Must("SAVEPOINT s")
+			}
+			if _, err := run("INSERT INTO child VALUES (1, 2)"); errs.CodeOf(err) != errs.ForeignKeyViolation {
+				t.Errorf("%s, %q: %v", name, begin, err)
+			}
+			if begin != "" {
+				c.Must("ROLLBACK TO s")
+			}
+		}
 	}
 }
