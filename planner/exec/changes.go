@@ -2,6 +2,7 @@ package exec
 
 import (
 	"holdfast/kv"
+	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
 	"holdfast/sql/types"
 )
@@ -24,6 +25,8 @@ type Transition struct {
 
 	// Of each row of Old, which one of New it has become, and the other way round; -1 if it was deleted or inserted.
 	oldOther, newOther []int32
+
+	moves []algebra.Move // of each column, for rules: see moved; nil: not looked at
 
 	need []bool // columns that are kept, the others are NULL in the buffers; nil: all
 	row  []types.Datum

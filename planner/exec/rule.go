@@ -57,6 +57,7 @@ type compiledRule struct {
 	plan    *Plan
 	tables  []*catalog.Table
 	changed map[catalog.OID]map[int16]bool // columns of changed rows that it reads
+	drivers []*TransitionScan              // without rows of which it finds nothing; nil: none are known
 }
 
 // RuleEvent is a kind of change to a table.
@@ -107,7 +108,7 @@ func compiledOf(ctx *Ctx, at *atomic.Pointer[compiledRule], compile func(ctx con
 		if err != nil {
 			return nil, err
 		}
-		c = &compiledRule{plan, tables, changedColumns(plan)}
+		c = &compiledRule{plan, tables, changedColumns(plan), driversOf(plan)}
 		at.Store(c)
 	}
 	return c, nil

@@ -114,6 +114,10 @@ func (r *Rule) measured(ctx *Ctx, c Changes, run func(ctx *Ctx) error) error {
 	if err != nil {
 		return err
 	}
+	if r.Keep && !r.Action && plan.sortedOut(c) {
+		r.sorted(ctx, c)
+		return nil
+	}
 	inner, looked := *ctx, new(int64)
 	inner.looked = looked
 	changed, read := r.changed(c), plan.read(ctx)
@@ -141,6 +145,23 @@ func (r *Rule) measured(ctx *Ctx, c Changes, run func(ctx *Ctx) error) error {
 		t.Changed, t.Looked, t.Read, t.Time = t.Changed+changed, t.Looked+*looked, t.Read+read, t.Time+took
 	}
 	return err
+}
+
+// sorted notes that the rule was not run since the images of the changed rows sort all of them out.
+func (r *Rule) sorted(ctx *Ctx, c Changes) {
+	changed := r.changed(c)
+	if s := r.Stats; s != nil {
+		s.ByRows.Add(1)
+		s.Changed.Add(changed)
+	}
+	if ctx.Trace != nil {
+		t := ctx.Trace.of(r)
+		if t.Calls == 0 {
+			t.Outcome = RuleSorted
+		}
+		t.Calls++
+		t.Changed += changed
+	}
 }
 
 // changed is how many rows have changed in the tables that a rule looks at.

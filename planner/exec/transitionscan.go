@@ -151,28 +151,11 @@ func (o *transitionScanOp) leaveOut(ctx *Ctx, b *types.Batch, others []int32, pa
 // different reports whether an updated row, i of a batch, differs from its other image, at in another, in a way that may matter.
 func (o *transitionScanOp) different(b *types.Batch, i int, other *types.Batch, at int) bool {
 	for _, d := range o.differs {
-		t := o.table.Columns[d.Number-1].Type
 		from, to := other.Cols[d.Number-1].Datum(at), b.Cols[d.Number-1].Datum(i)
-		if sameValue(t, from, to) {
-			continue
-		}
 		if o.old {
 			from, to = to, from
 		}
-		var moved algebra.Move
-		switch {
-		case d.Moves == 0:
-			return true
-		case from.IsNull():
-			moved = algebra.Appears
-		case to.IsNull():
-			moved = algebra.Vanishes
-		case types.Compare(t, from, to) < 0:
-			moved = algebra.Grows
-		case types.Compare(t, from, to) > 0:
-			moved = algebra.Shrinks
-		}
-		if d.Moves&moved != 0 {
+		if matters(d, movement(o.table.Columns[d.Number-1].Type, from, to)) {
 			return true
 		}
 	}
