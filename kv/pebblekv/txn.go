@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ type txn struct {
 	snap    *snapshot
 	writes  buffer.Buffer // the newest, in memory
 	spilled spilled       // the others
+	written uint64        // beginnings of the keys of both, as a set: see beginning
 	deltas  buffer.Buffer // to accumulators that are not among the writes
 	needs   []need        // what Require was told
 	owner   locks.Owner
@@ -168,7 +170,7 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 		return nil, false, err
 	}
 	defer t.leave()
-	if !writes.Empty() {
+	if t.written&beginning(key) != 0 && !writes.Empty() {
 		w, ok, err := writes.Get(key, cols|kv.Existence)
 		if err != nil {
 			return nil, false, err
@@ -210,6 +212,14 @@ func (t *txn) get(ctx context.Context, writes spill.Writes, key []byte, cols kv.
 		return nil, false, nil
 	}
 	return value, true, closer.Close()
+}
+
+// beginning is the member of a set of 64 for the first four bytes of a key. Transactions read many keys whose beginning is that of
+// no key that they have written, such as rows of another table: these are not looked for among many own writes.
+func beginning(key []byte) uint64 {
+	var first [4]byte
+	copy(first[:], key)
+	return 1 << (binary.BigEndian.Uint32(first[:]) * 0x9E3779B1 >> 26)
 }
 
 // observe records a read. mu is held.
@@ -288,6 +298,7 @@ func (t *txn) put(w buffer.Write) error {
 	if left := limit - t.spilled.bytes() - t.deltas.Bytes(); left <= 0 || !t.writes.Put(w, left) {
 		return fmt.Errorf("%w: the writes of a transaction are limited to %d bytes", kv.ErrTooLarge, limit)
 	}
+	t.written |= beginning(w.Key)
 	if t.deltas.Len() > 0 {
 		t.deltas.Remove(w.Key) // it has been replaced
 	}
@@ -661,6 +672,7 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.writes, t.deltas, t.needs, t.bulk, t.err = buffer.Buffer{}, buffer.Buffer{}, nil, nil, nil
+	t.written = 0
 	t.spilled.close(s)
 	t.ownReads, t.keepOwn, t.marked = false, false, spill.Writes{}
 	t.reads, t.checks = conflict.Footprint{Limit: t.reads.Limit}, nil

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"slices"
 	"unsafe"
 
 	"holdfast/kv"
@@ -31,8 +32,12 @@ type AccumulatorArg struct {
 	Sum  bool
 }
 
-// heldGroups is of how many groups a writer holds the deltas before it gives them to the transaction.
-const heldGroups = 4096
+// heldGroups is of how many groups a writer holds the deltas before it gives them to the transaction. Those of a group that is met again
+// before that cost one delta together. Each takes some 150 bytes.
+const heldGroups = 32 << 10
+
+// fewGroups is how many groups a writer keeps the memory for: emptying a map takes as long as it has once been large.
+const fewGroups = 64
 
 // accumulating is an Accumulator in use by a writer.
 type accumulating struct {
@@ -44,6 +49,7 @@ type accumulating struct {
 	prefix  []byte
 	key     []byte
 	groups  map[string]*accumulator.State
+	keys    []string // of the groups, while they are gone through
 }
 
 func (b *Builder) accumulating(a *Accumulator) (*accumulating, error) {
@@ -129,9 +135,20 @@ func (a *accumulating) add(ctx *Ctx, row []types.Datum, sign int64, one func() *
 	return nil
 }
 
+// ordered are the keys of the groups in their order, in which the transaction finds them faster.
+func (a *accumulating) ordered() []string {
+	a.keys = a.keys[:0]
+	for key := range a.groups {
+		a.keys = append(a.keys, key)
+	}
+	slices.Sort(a.keys)
+	return a.keys
+}
+
 // flush gives the deltas to the transaction.
 func (a *accumulating) flush(ctx *Ctx) error {
-	for key, s := range a.groups {
+	for _, key := range a.ordered() {
+		s := a.groups[key]
 		if s.Empty() {
 			continue
 		}
@@ -141,8 +158,18 @@ func (a *accumulating) flush(ctx *Ctx) error {
 		}
 		ctx.Requirements.changed(key, s)
 	}
-	clear(a.groups)
+	a.empty()
 	return nil
+}
+
+// empty forgets all groups.
+func (a *accumulating) empty() {
+	if len(a.groups) <= fewGroups {
+		clear(a.groups)
+		clear(a.keys)
+		return
+	}
+	a.groups, a.keys = map[string]*accumulator.State{}, nil
 }
 
 // accumulate counts an image of a row in all accumulators of the table.
@@ -211,8 +238,8 @@ func FillAccumulator(ctx *Ctx, a *Accumulator) error {
 // set writes what has been counted, added to what has been written before: of many groups deltas would take up memory, and writes
 // do not.
 func (a *accumulating) set(ctx *Ctx) error {
-	for key, s := range a.groups {
-		k := []byte(key)
+	for _, key := range a.ordered() {
+		s, k := a.groups[key], []byte(key)
 		old, _, err := ctx.Txn.Unrecorded().Get(ctx, k, kv.AllColumns)
 		if err != nil {
 			return ctx.Error(err)
@@ -225,7 +252,7 @@ func (a *accumulating) set(ctx *Ctx) error {
 			return err
 		}
 	}
-	clear(a.groups)
+	a.empty()
 	return nil
 }
 

@@ -101,7 +101,7 @@ func (b *Builder) rowWriter(t *Target) (*rowWriter, error) {
 func (w *rowWriter) open(ctx *Ctx, rules []*Rule, whole bool, changes *Changes) {
 	w.counts, w.changes, w.kept = RowCounts{}, nil, slab{} // close is not called after an error
 	for _, a := range w.accumulators {
-		clear(a.groups)
+		a.empty()
 	}
 	if len(rules) > 0 || whole {
 		w.changes = changes.add(w.table, w.target.Keep)
