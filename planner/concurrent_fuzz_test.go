@@ -17,6 +17,7 @@ import (
 	"holdfast/kv"
 	"holdfast/kv/faulty"
 	"holdfast/kv/pebblekv"
+	"holdfast/planner"
 	"holdfast/planner/sessiontest"
 	"holdfast/sql/accumulator"
 	"holdfast/sql/errs"
@@ -39,7 +40,7 @@ type contest struct {
 	// as fast as they can.
 	stepped bool
 	seed    uint64
-	fault   string // of the store: see kv/faulty
+	fault   string // of the store: see kv/faulty; or "skip rechecks", of the engine
 }
 
 // contestant is a transaction.
@@ -324,7 +325,10 @@ func (c *contest) run(t testing.TB) bool {
 	}
 	options := pebblekv.Options{Folder: "db", FS: vfs.NewMem(), CacheBytes: 8 << 20, MemtableBytes: 1 << 20, Merge: accumulator.Merge, Logger: slog.New(slog.DiscardHandler)}
 	open := pebblekv.Open
-	if c.fault != "" {
+	var config planner.Config
+	if c.fault == "skip rechecks" {
+		config.Faults.SkipRechecks = true
+	} else if c.fault != "" {
 		open = func(o pebblekv.Options) (*pebblekv.Store, error) { return faulty.Open(c.fault, o) }
 	}
 	pebble, err := open(options)
@@ -332,7 +336,7 @@ func (c *contest) run(t testing.TB) bool {
 		t.Fatal(err)
 	}
 	store := &sequence{Store: pebble}
-	db := sessiontest.OpenStore(t, store)
+	db := sessiontest.OpenWith(t, store, config)
 	setup := db.Connect()
 	if !c.prepare(setup) {
 		return false

@@ -330,7 +330,7 @@ func TestRulesUnderConcurrency(t *testing.T) {
 
 // TestJudgeNotices: verdicts are wrong if the store isolates badly, or if an answer is another than it was.
 func TestJudgeNotices(t *testing.T) {
-	for _, fault := range []string{"skip validation", "ignore range reads"} {
+	for _, fault := range []string{"skip validation", "ignore range reads", "skip marked reads", "skip rechecks"} {
 		noticed := ""
 		for round := uint64(0); noticed == "" && round < 400; round++ {
 			_, c := shapes{rand.New(rand.NewPCG(1, round))}.contest(round)

@@ -23,6 +23,7 @@ type conflictKind string
 const (
 	conflictWait     conflictKind = "wait"     // for a lock
 	conflictRefresh  conflictKind = "refresh"  // a statement started over on a newer state
+	conflictRecheck  conflictKind = "recheck"  // checks of rules were made again on a newer state
 	conflictRerun    conflictKind = "rerun"    // an implicit transaction was run again
 	conflictReplay   conflictKind = "replay"   // an explicit transaction was run again
 	conflictAbort    conflictKind = "abort"    // the client was told 40001

@@ -92,7 +92,7 @@ func (s *Session) checkDeferred(ctx context.Context) error {
 		return nil
 	}
 	for s.reconsidered = 0; ; {
-		mark, requirements := t.kv.Savepoint(), t.requirements.Mark()
+		mark, requirements, repeats := t.kv.Savepoint(), t.requirements.Mark(), t.repeats.Mark()
 		x := s.execContext(ctx, nil)
 		x.Occasion = "COMMIT"
 		err := s.reconsider(t.deferred.Check(x, s.presentRule(ctx)))
@@ -101,6 +101,7 @@ func (s *Session) checkDeferred(ctx context.Context) error {
 		}
 		t.kv.Retract(mark)
 		t.requirements.RollbackTo(requirements)
+		t.repeats.Retract(repeats)
 		if err := s.refresh(ctx); err != nil {
 			return err
 		}

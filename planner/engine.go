@@ -45,6 +45,7 @@ type Config struct {
 // Faults are defects of an engine, by which tests show that they would notice them. The zero value has none.
 type Faults struct {
 	SkipDigestCompare bool // a transaction run again is committed whatever it answers
+	SkipRechecks      bool // checks are not made again when what they have read has changed
 }
 
 // Engine is an open database: what all sessions share.

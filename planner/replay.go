@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"holdfast/kv"
+	"holdfast/planner/exec"
 	"holdfast/sql/errs"
 )
 
@@ -42,6 +43,9 @@ const (
 type rerun struct {
 	cause  error
 	unlock bool // it must let go of all locks: it was the victim of a deadlock
+	guard  bool // it has lost often enough
+	// refused is the violation that a check met when it was made again; nil: it is not for that.
+	refused *exec.Refused
 }
 
 func (e *rerun) Error() string { return "the transaction has to be run again: " + e.cause.Error() }
@@ -174,6 +178,9 @@ func (s *Session) Answered(out Output) {
 func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
 	t := s.tx
 	if t.unkept != "" {
+		if again.refused != nil {
+			return s.loseRefused(ctx, again.refused)
+		}
 		return s.lose(s.cannotReplay(again, t.unkept))
 	}
 	s.Answered(out)
@@ -255,7 +262,7 @@ func (s *Session) restart(ctx context.Context, again *rerun, forgotten []*portal
 		s.engine.catalog.Finish(old.kv, 0, false)
 		if again.unlock || old.blind {
 			old.kv.Rollback()
-		} else if err := old.kv.Restart(ctx, t.reruns >= guardAfter); err != nil {
+		} else if err := old.kv.Restart(ctx, again.guard || t.reruns >= guardAfter); err != nil {
 			if ctx.Err() != nil {
 				return canceled(ctx)
 			}
@@ -448,6 +455,15 @@ func (s *Session) lose(why error) error {
 	return why
 }
 
+// loseRefused ends a transaction that cannot be run again to meet the violation that a check has met on the newest state.
+func (s *Session) loseRefused(ctx context.Context, r *exec.Refused) error {
+	why := r.Report(s.execContext(ctx, nil))
+	if err := s.settle(ctx); err != nil { // what the error tells of must be there to stay
+		why = err
+	}
+	return s.lose(why)
+}
+
 // cannotReplay is the error of a transaction with a conflict that cannot be run again.
 func (s *Session) cannotReplay(again *rerun, why string) error {
 	if again.unlock {
@@ -462,7 +478,7 @@ func (s *Session) cannotReplay(again *rerun, why string) error {
 // told. If a rule refuses now what it let through before, that is the answer: the steps up to it came to the same, so this is
 // the transaction at its place behind the others, and to run it once more would not help it.
 func (s *Session) loseAt(ctx context.Context, i int, st *step, failure, cause error) error {
-	if st.failure != nil || errs.CodeOf(failure) != errs.CheckViolation {
+	if code := errs.CodeOf(failure); st.failure != nil || code != errs.CheckViolation && code != errs.ForeignKeyViolation {
 		return s.lose(s.answeredDifferently(i, st, cause))
 	}
 	s.replaying = false

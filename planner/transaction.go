@@ -51,6 +51,9 @@ type transaction struct {
 	sequencesKept bool                 // and currval() of all sequences is among it
 	deferred      exec.Deferred        // rules to be checked at the end
 	requirements  exec.Requirements    // what the commit depends on by accumulators
+	repeats       exec.Repeats         // checks that can be made again
+	disturbed     *kv.ConflictError    // why they have to be, before anything else; nil if they have not
+	rechecks      int                  // how often they have been
 }
 
 // savepoint is a point to go back to.
@@ -100,7 +103,7 @@ func (s *Session) storeError(err error) error {
 		return nil
 	case errors.Is(err, kv.ErrStale):
 		return err
-	case errors.Is(err, kv.ErrConflict):
+	case errors.Is(err, kv.ErrConflict), errors.Is(err, kv.ErrRecheck):
 		return s.conflict(err)
 	case errors.Is(err, kv.ErrDeadlock), errors.Is(err, kv.ErrLockNotAvailable):
 		return s.lockError(err)
@@ -186,6 +189,10 @@ func (s *Session) open(ctx context.Context, reads bool) error {
 func (s *Session) refresh(ctx context.Context) error {
 	t := s.tx
 	if err := t.kv.Refresh(ctx); err != nil {
+		if errors.Is(err, kv.ErrRecheck) {
+			t.disturb(err)
+			return s.recheck(ctx)
+		}
 		s.metConflict(err)
 		return err
 	}
@@ -217,12 +224,19 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 	foreseen := int64(-1)        // what the statement would have answered on a durable state
 	var schema *catalog.Snapshot // of that state
 	for {
+		if t.disturbed != nil {
+			out.Hold()
+			if err := s.recheck(ctx); err != nil {
+				return s.notMoved(ctx, err)
+			}
+		}
 		var mark kv.Mark
 		began := t.kv != nil
 		if began {
 			mark = t.kv.Savepoint()
 		}
 		snapshot, changed, commits, deferred, requirements := t.snapshot, t.changedSchema, len(t.afterCommit), t.deferred.Mark(), t.requirements.Mark()
+		repeats := t.repeats.Mark()
 		drawn, random := t.draws.next, s.pcg
 		s.told, s.noticed = -1, false
 		err := run(ctx, out)
@@ -265,6 +279,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 			return s.storeError(err)
 		}
 		t.kv.Retract(mark)
+		t.repeats.Retract(repeats)
 		s.noteStale(err)
 		var f *exec.Foreseen
 		if errors.As(err, &f) && !s.noticed && t.kv.Durable() {
@@ -277,10 +292,7 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		out.Hold() // the newest state may not be durable yet
 		t.waiting = true
 		if err := s.refresh(ctx); err != nil {
-			if errors.Is(err, kv.ErrConflict) {
-				return &rerun{cause: err}
-			}
-			return s.storeError(err)
+			return s.notMoved(ctx, err)
 		}
 	}
 	if t = s.tx; t == nil || !t.explicit {
@@ -292,6 +304,20 @@ func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.
 		return nil
 	}
 	return s.settle(ctx)
+}
+
+// notMoved is the error of a statement whose transaction could not be moved to a newer state.
+func (s *Session) notMoved(ctx context.Context, err error) error {
+	var again *rerun
+	switch {
+	case errors.As(err, &again):
+		return again
+	case errors.Is(err, kv.ErrConflict):
+		return &rerun{cause: err}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return canceled(ctx)
+	}
+	return s.storeError(err)
 }
 
 // settle waits, if need be, until the state the transaction reads is durable, so that its answers may be sent.
@@ -355,8 +381,14 @@ func (s *Session) tryCommit(ctx context.Context) error {
 	if t.kv == nil {
 		return nil
 	}
-	err := s.checkDeferred(ctx)
-	if err == nil {
+	var err error
+	for {
+		if err = s.recheck(ctx); err == nil {
+			err = s.checkDeferred(ctx)
+		}
+		if err != nil {
+			break
+		}
 		var version kv.Version
 		s.noteCommit()
 		version, err = t.kv.Commit(ctx)
@@ -364,8 +396,14 @@ func (s *Session) tryCommit(ctx context.Context) error {
 		if !kv.Restartable(err) {
 			s.engine.catalog.Finish(t.kv, version, errors.Is(err, kv.ErrCommitUnknown))
 		}
+		if !errors.Is(err, kv.ErrRecheck) {
+			break
+		}
+		t.disturb(err)
 	}
 	switch {
+	case errors.As(err, new(*rerun)):
+		return err
 	case errors.Is(err, kv.ErrDeadlock):
 		return &rerun{cause: err, unlock: true}
 	case errors.Is(err, kv.ErrConflict):
@@ -422,6 +460,7 @@ func (t *transaction) release(c *catalog.Catalog) {
 func (s *Session) finish(t *transaction, committed bool) {
 	s.endPortals(t, committed)
 	t.release(s.engine.catalog)
+	t.repeats.Close()
 	s.settings.end(committed)
 	s.tx = nil
 	for _, f := range t.afterEnd {

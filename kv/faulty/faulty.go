@@ -20,6 +20,7 @@ var faults = map[string]fault.Set{
 	// Those who get the lock early need a moment to run into what is not sequenced yet.
 	"release locks before sequencing": {ReleaseLocksEarly: true, Step: pause(fault.StepGathered, 100*time.Microsecond)},
 	"skip validation":                 {SkipValidation: true},
+	"skip marked reads":               {SkipMarked: true},
 	// A group of one has nobody to be validated against.
 	"skip validation within a group": {SkipGroupValidation: true, Step: pause(fault.StepGathered, time.Millisecond)},
 }

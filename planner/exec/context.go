@@ -39,6 +39,8 @@ type Ctx struct {
 	Deferred *Deferred
 	// Requirements takes what the commit is to depend on by accumulators; nil: what is looked at of them is read like rows.
 	Requirements *Requirements
+	// Repeats takes the checks that can be made again; nil: what they read is read like all else.
+	Repeats *Repeats
 	// RowNumbers gives the first of n new keys for rows of tables without a primary key.
 	RowNumbers func(ctx context.Context, n int) (uint64, error)
 	// Occasion is when rules are being checked, for messages: "COMMIT"; "" at the end of a statement.

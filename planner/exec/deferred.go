@@ -164,7 +164,7 @@ func (d *Deferred) check(ctx *Ctx, present PresentRule, which func(*Rule) bool) 
 		if d.state.before != nil {
 			p.before = d.state.before
 		}
-		if err := r.measured(ctx, p.changes, func(ctx *Ctx) error { return r.check(ctx, p) }); err != nil {
+		if err := r.measured(ctx, p.changes, func(ctx *Ctx) error { return r.check(ctx, p, true) }); err != nil {
 			return err
 		}
 	}

@@ -10,8 +10,8 @@ import (
 // What of the changed rows is kept: the columns that the plans of the rules read. A wide table under a rule about two
 // narrow columns is then loaded without being copied, in memory or to temporary files, for the sake of the rule.
 
-// changedColumns are the columns of changed rows that a plan reads, by table.
-func changedColumns(p *Plan) map[catalog.OID]map[int16]bool {
+// readsOf are the columns of changed rows that a plan reads, by table, and whether it looks at accumulators.
+func readsOf(p *Plan) (changed map[catalog.OID]map[int16]bool, accumulators bool) {
 	reads := map[catalog.OID]map[int16]bool{}
 	seen := map[*CTE]bool{}
 	var visit func(n Node)
@@ -43,6 +43,8 @@ func changedColumns(p *Plan) map[catalog.OID]map[int16]bool {
 			}
 		case *CTEScan:
 			cte(n.CTE)
+		case *Accumulated:
+			accumulators = true
 		}
 		for _, s := range n.Scalars() {
 			v.VisitScalar(s)
@@ -55,7 +57,7 @@ func changedColumns(p *Plan) map[catalog.OID]map[int16]bool {
 	for _, c := range p.CTEs {
 		cte(c)
 	}
-	return reads
+	return reads, accumulators
 }
 
 // neededColumns are the columns of changed rows of a table that rules will look at, by attribute number - 1; nil: all. What

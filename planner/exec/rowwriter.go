@@ -332,6 +332,7 @@ func (w *rowWriter) putAbsent(ctx *Ctx, row []types.Datum, key []byte, rowKey st
 	}
 	w.counts.Inserted++
 	w.counts.Bytes += int64(len(key) + len(value))
+	ctx.Repeats.wrote(len(key) + len(value))
 	for i := range w.indexes {
 		if err := w.putEntry(ctx, i, row, rowKey); err != nil {
 			return err
@@ -538,9 +539,11 @@ func (w *rowWriter) putNew(ctx *Ctx, c *change) error {
 			return w.duplicate(ctx, w.table.PrimaryKey(), c.newRow, nil)
 		}
 	}
-	if err := ctx.Txn.Set(key, w.codec.AppendValue(nil, c.newRow), columns); err != nil {
+	value := w.codec.AppendValue(nil, c.newRow)
+	if err := ctx.Txn.Set(key, value, columns); err != nil {
 		return err
 	}
+	ctx.Repeats.wrote(len(key) + len(value))
 	w.counts.Updated++
 	for i := range w.indexes {
 		differs, _, newPresent, err := w.entryDiffers(ctx, i, c)

@@ -58,6 +58,8 @@ type compiledRule struct {
 	tables  []*catalog.Table
 	changed map[catalog.OID]map[int16]bool // columns of changed rows that it reads
 	drivers []*TransitionScan              // without rows of which it finds nothing; nil: none are known
+	// accumulators: it looks at some.
+	accumulators bool
 }
 
 // RuleEvent is a kind of change to a table.
@@ -108,7 +110,8 @@ func compiledOf(ctx *Ctx, at *atomic.Pointer[compiledRule], compile func(ctx con
 		if err != nil {
 			return nil, err
 		}
-		c = &compiledRule{plan, tables, changedColumns(plan), driversOf(plan)}
+		c = &compiledRule{plan: plan, tables: tables, drivers: driversOf(plan)}
+		c.changed, c.accumulators = readsOf(plan)
 		at.Store(c)
 	}
 	return c, nil
@@ -117,7 +120,7 @@ func compiledOf(ctx *Ctx, at *atomic.Pointer[compiledRule], compile func(ctx con
 // act runs an action on changes. What it changes in turn goes to the statement's queue.
 func (r *Rule) act(ctx *Ctx, q *ruleQueue, c Changes) error {
 	if r.Report != nil {
-		return r.check(ctx, pendingRule{rule: r, changes: c})
+		return r.check(ctx, pendingRule{rule: r, changes: c}, true)
 	}
 	plan, err := r.plan(ctx)
 	if err != nil {
@@ -147,10 +150,10 @@ func (r *Rule) Violations(ctx *Ctx, f func(row []types.Datum) bool) error {
 }
 
 // CheckNow runs a check that does not look at changes on the present state.
-func (r *Rule) CheckNow(ctx *Ctx) error { return r.check(ctx, pendingRule{rule: r}) }
+func (r *Rule) CheckNow(ctx *Ctx) error { return r.check(ctx, pendingRule{rule: r}, false) }
 
-// check runs a check on the present state.
-func (r *Rule) check(ctx *Ctx, p pendingRule) error {
+// check runs a check on the present state. mark tells that its reads may be marked: see Repeats.
+func (r *Rule) check(ctx *Ctx, p pendingRule, mark bool) error {
 	plan, err := r.plan(ctx)
 	if err != nil {
 		return err
@@ -158,6 +161,11 @@ func (r *Rule) check(ctx *Ctx, p pendingRule) error {
 	occasion := ctx.Occasion
 	if occasion == "" {
 		occasion = p.occasion
+	}
+	if mark {
+		if done, err := r.checkMarked(ctx, r.compiled.Load(), p, occasion); done || err != nil {
+			return err
+		}
 	}
 	var violation []types.Datum
 	if r.NewOnly && p.before != nil {
@@ -373,7 +381,7 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 		}
 	}
 	for _, p := range checks {
-		if err := p.rule.measured(ctx, p.changes, func(ctx *Ctx) error { return p.rule.check(ctx, p) }); err != nil {
+		if err := p.rule.measured(ctx, p.changes, func(ctx *Ctx) error { return p.rule.check(ctx, p, true) }); err != nil {
 			return err
 		}
 	}
@@ -395,7 +403,7 @@ func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string, 
 	if q == nil {
 		q = newRuleQueue(ctx)
 	}
-	kept := ctx.Deferred.len()
+	deferred, repeats := ctx.Deferred.len(), ctx.Repeats.len()
 	q.add(ctx, rules, skips, c, verb)
 	if last != nil {
 		q.last = append(q.last, last)
@@ -403,7 +411,7 @@ func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string, 
 	if ctx.rules != nil {
 		return nil
 	}
-	if err := q.run(ctx); err != nil || ctx.Deferred.len() > kept {
+	if err := q.run(ctx); err != nil || ctx.Deferred.len() > deferred || ctx.Repeats.len() > repeats {
 		return err
 	}
 	return c.close()

@@ -1,0 +1,113 @@
+package planner_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"holdfast/kv/memkv"
+	"holdfast/planner"
+	"holdfast/planner/sessiontest"
+	"holdfast/sql/accumulator"
+	"holdfast/sql/errs"
+)
+
+const recheckSchema = `CREATE TABLE team (id int PRIMARY KEY, cap int, lead int);
+	CREATE TABLE member (id int PRIMARY KEY, team int, pay int);
+	CREATE INDEX ON member (team);
+	CREATE TABLE badge (id int PRIMARY KEY, member int REFERENCES member, late int REFERENCES member DEFERRABLE INITIALLY DEFERRED);
+	CREATE INDEX ON badge (member);
+	INSERT INTO team VALUES (1, 10, NULL), (2, 10, NULL);
+	INSERT INTO member VALUES (1, 1, 5), (2, 1, 5), (3, 2, 5);
+	CREATE ASSERTION most CHECK (NOT EXISTS (SELECT m.id, m.pay, t.cap FROM member m JOIN team t ON t.id = m.team WHERE m.pay > t.cap));
+	CREATE ASSERTION most_late CHECK (NOT EXISTS (SELECT m.id, m.pay, t.cap FROM member m JOIN team t ON t.id = m.team WHERE m.pay > t.cap + 5))
+		DEFERRABLE INITIALLY DEFERRED;
+	CREATE ASSERTION range CHECK (NOT EXISTS (SELECT team, max(pay) - min(pay) AS gap FROM member GROUP BY team HAVING max(pay) - min(pay) > 8))`
+
+// rechecks are stories of two clients. Each step is "a: statement" or "b: statement", with the beginning of what it fails with after " -> ".
+var rechecks = []struct {
+	name   string
+	steps  []string
+	again  string // checks that were made again: of the assertions most, most_late and range
+	reruns int64  // transactions that were run again as a whole
+}{
+	{"they hold", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "b: UPDATE team SET cap = 9 WHERE id = 1", "a: COMMIT"}, "1|1|1", 0},
+	{"they do not hold", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "b: UPDATE team SET cap = 7 WHERE id = 1",
+		`a: COMMIT -> 23514 Violating row: (id, pay, cap) = (1, 8, 7). checking assertion "most" at the end of UPDATE of table "member"`}, "0|0|0", 1},
+	{"a group of others", []string{"a: BEGIN", "a: INSERT INTO member VALUES (4, 1, 6)", "b: INSERT INTO member VALUES (5, 1, 7)", "b: DELETE FROM member WHERE id = 2", "a: COMMIT"}, "1|1|1", 0},
+	{"a group of others that does not fit", []string{"a: BEGIN", "a: INSERT INTO member VALUES (4, 1, 10)", "b: INSERT INTO member VALUES (5, 1, 1)",
+		`a: COMMIT -> 23514 Violating group: (team) = (1), gap = 9, max = 10, min = 1.`}, "1|0|0", 1},
+	{"at the end of its statement", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "a: UPDATE member SET pay = 5 WHERE id = 1", "b: UPDATE team SET cap = 7 WHERE id = 1",
+		`a: COMMIT -> 23514 Violating row: (id, pay, cap) = (1, 8, 7).`}, "0|0|0", 1},
+	{"deferred, at the end of all", []string{"a: BEGIN", "a: INSERT INTO team VALUES (3, 10)", "a: INSERT INTO member VALUES (7, 1, 9)", "a: UPDATE member SET pay = 5 WHERE id = 7", "b: UPDATE team SET cap = 9 WHERE id = 1", "a: COMMIT"}, "3|2|2", 0},
+	{"what was read is another matter", []string{"a: BEGIN", "a: SELECT cap FROM team WHERE id = 1", "a: UPDATE member SET pay = 8 WHERE id = 1", "b: UPDATE team SET cap = 9 WHERE id = 1", "a: COMMIT -> 40001"}, "0|0|0", 1},
+	{"a savepoint", []string{"a: BEGIN", "a: UPDATE member SET pay = 6 WHERE id = 1", "a: SAVEPOINT s", "a: UPDATE member SET pay = 8 WHERE id = 2", "a: ROLLBACK TO s", "b: UPDATE team SET cap = 9 WHERE id = 1", "a: COMMIT"}, "2|1|2", 0},
+	{"a savepoint, whose statement would have failed", []string{"a: BEGIN", "a: UPDATE member SET pay = 6 WHERE id = 1", "a: SAVEPOINT s", "a: UPDATE member SET pay = 8 WHERE id = 2", "a: ROLLBACK TO s",
+		"b: UPDATE team SET cap = 7 WHERE id = 1", "a: COMMIT -> 23514"}, "1|0|1", 1},
+	{"a refusal rests on what was seen", []string{"a: BEGIN", "a: UPDATE member SET pay = 6 WHERE id = 3", "a: SAVEPOINT s", "a: UPDATE member SET pay = 11 WHERE id = 1 -> 23514", "a: ROLLBACK TO s",
+		"b: UPDATE team SET cap = 20 WHERE id = 1", "a: COMMIT -> 40001"}, "0|0|0", 1},
+	{"a refusal, and what was let through with it", []string{"a: BEGIN", "a: UPDATE member SET pay = 6 WHERE id = 3", "a: SAVEPOINT s", "a: INSERT INTO member VALUES (3, 1, 8) -> 23505", "a: ROLLBACK TO s",
+		"b: UPDATE team SET cap = 9 WHERE id = 2", "a: COMMIT"}, "1|1|1", 0},
+	{"before a statement that meets a newer row", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "b: UPDATE team SET cap = 9", "a: UPDATE team SET lead = 1 WHERE id = 2", "a: COMMIT"}, "1|0|1", 0},
+	{"before a statement that meets a newer row, and it does not hold", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "b: UPDATE team SET cap = 7",
+		`a: UPDATE team SET lead = 1 WHERE id = 2 -> 23514 Violating row: (id, pay, cap) = (1, 8, 7).`}, "0|0|0", 1},
+	{"twice", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "b: UPDATE team SET cap = 9", "a: UPDATE team SET lead = 1 WHERE id = 2", "b: UPDATE team SET cap = 8 WHERE id = 1", "a: COMMIT"}, "2|1|2", 0},
+	{"twice, and it does not hold", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "b: UPDATE team SET cap = 9", "a: UPDATE team SET lead = 1 WHERE id = 2", "b: UPDATE team SET cap = 7 WHERE id = 1",
+		"a: COMMIT -> 23514"}, "1|0|1", 1},
+	{"SET CONSTRAINTS", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "a: SET CONSTRAINTS ALL IMMEDIATE", "b: UPDATE team SET cap = 9 WHERE id = 1", "a: COMMIT"}, "1|1|1", 0},
+	{"DDL", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "a: SET CONSTRAINTS ALL IMMEDIATE", "a: ALTER TABLE member ADD COLUMN note text", "a: CREATE TABLE made (id int)", "a: INSERT INTO made VALUES (1)", "b: UPDATE team SET cap = 9 WHERE id = 1",
+		"a: UPDATE member SET pay = 7, note = 'x' WHERE id = 1", "a: COMMIT"}, "2|2|2", 0},
+	{"TRUNCATE, whose checks look at everything", []string{"a: BEGIN", "a: UPDATE member SET pay = 8 WHERE id = 1", "a: SET CONSTRAINTS ALL IMMEDIATE", "a: TRUNCATE member, badge", "a: INSERT INTO member VALUES (1, 1, 9)", "b: UPDATE team SET cap = 9 WHERE id = 1", "a: COMMIT"}, "0|0|0", 1},
+	{"a foreign key", []string{"a: BEGIN", "a: DELETE FROM member WHERE id = 2", "b: INSERT INTO badge VALUES (1, 1)", "a: COMMIT"}, "0|0|1", 0},
+	{"a foreign key whose parent is deleted at the same time", []string{"b: BEGIN", "b: INSERT INTO badge VALUES (1, 1)", "a: BEGIN", "a: UPDATE team SET lead = 2 WHERE id = 2", "b: COMMIT", "a: DELETE FROM member WHERE id = 1", "a: COMMIT -> 23503"}, "0|0|0", 1},
+	{"a deferred foreign key", []string{"a: BEGIN", "a: INSERT INTO badge VALUES (1, NULL, 9)", "b: INSERT INTO member VALUES (9, 1, 5)", "a: COMMIT"}, "0|0|0", 0},
+}
+
+// TestRechecks plays them.
+func TestRechecks(t *testing.T) {
+	for _, test := range rechecks {
+		t.Run(test.name, func(t *testing.T) {
+			for engine, open := range map[string]func(testing.TB) *sessiontest.DB{"memkv": sessiontest.Open, "pebblekv": sessiontest.OpenPebble} {
+				db := open(t)
+				a, b := db.Connect(), db.Connect()
+				a.Must(recheckSchema)
+				before := db.Engine.Reruns()
+				for _, step := range test.steps {
+					text, want, fails := strings.Cut(step, " -> ")
+					c := a
+					if text[0] == 'b' {
+						c = b
+						c.Must("SET lock_timeout = '10s'") // where the test is wrong
+					}
+					_, err := c.Exec(text[3:])
+					got := ""
+					if err != nil {
+						e := errs.As(err)
+						got = strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Code, e.Detail, e.Where))
+					}
+					if !strings.HasPrefix(got, want) || fails != (err != nil) {
+						t.Errorf("%s: %s: %q, want %q", engine, text, got, want)
+					}
+				}
+				a.Must("ROLLBACK")
+				if got := db.Engine.Reruns() - before; got != test.reruns {
+					t.Errorf("%s: %d transactions were run again, want %d", engine, got, test.reruns)
+				}
+				a.Query("SELECT string_agg(revalidations::text, '|' ORDER BY assertionid) FROM pg_stat_assertions", test.again)
+			}
+		})
+	}
+}
+
+// TestRechecksNotice: the stories above go wrong if checks are not made again.
+func TestRechecksNotice(t *testing.T) {
+	db := sessiontest.OpenWith(t, memkv.New(memkv.Options{Merge: accumulator.Merge}), planner.Config{Faults: planner.Faults{SkipRechecks: true}})
+	a, b := db.Connect(), db.Connect()
+	a.Must(recheckSchema)
+	a.Must("BEGIN")
+	a.Must("UPDATE member SET pay = 8 WHERE id = 1")
+	b.Must("UPDATE team SET cap = 7 WHERE id = 1")
+	if _, err := a.Exec("COMMIT"); err != nil {
+		t.Errorf("the fault does not work: %v", err)
+	}
+}
