@@ -224,6 +224,7 @@ func (o txnObserver) LockWaits(w kv.LockWait) {
 
 // LockWaited implements kv.TxnObserver.
 func (o txnObserver) LockWaited(w kv.LockWait, waited time.Duration, err error) {
+	o.Session.waited++
 	o.engine.conflicts.note(conflictWait, kv.KeyRange{Start: w.Key}, o.statementText(), o.Session.holder, waited)
 }
 

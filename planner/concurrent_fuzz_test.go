@@ -182,6 +182,9 @@ type contestantKey struct{}
 // Begin implements kv.Store. The transaction belongs to the contestant in the context, if there is one.
 func (s *sequence) Begin(ctx context.Context, o kv.TxnOptions) (kv.Txn, error) {
 	x, _ := ctx.Value(contestantKey{}).(*contestant)
+	if o.Observer == nil {
+		x = nil // it is not the session's: numbers of rows are reserved in transactions of their own
+	}
 	o.Observer = &sequencing{o.Observer, s, x}
 	return s.Store.Begin(ctx, o)
 }

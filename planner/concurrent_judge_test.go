@@ -190,7 +190,7 @@ func (j *judge) differs(x *contestant, keep bool) (different string, err error) 
 		final := x.done[len(x.done)-1].code
 		switch {
 		case code == a.code && (code != "" || says == strings.TrimSpace(a.says)):
-		case code == errs.CheckViolation && final == code && x.outcome == refused:
+		case (code == errs.CheckViolation || code == errs.ForeignKeyViolation) && final == code && x.outcome == refused:
 			return "", nil // it was refused later, when it ran again and did not get as far as before
 		case a.code == errs.CheckViolation && strings.HasPrefix(string(code), "23"):
 			return "", nil // another constraint does not let it through either

@@ -60,6 +60,9 @@ func (s *Session) recheck(ctx context.Context) error {
 		switch {
 		case errors.As(err, &refused):
 			s.lastConflict = t.disturbed
+			if err := t.kv.WaitDurable(ctx); err != nil { // what it tells of must be there to stay
+				return err
+			}
 			return &rerun{cause: t.disturbed, refused: refused}
 		case isStale(err): // a row that a check locks is newer still
 			s.noteStale(err)

@@ -111,3 +111,55 @@ func TestRechecksNotice(t *testing.T) {
 		t.Errorf("the fault does not work: %v", err)
 	}
 }
+
+// TestCheckedLate: who deletes a row waits for the transaction that refers to it, and then finds what that has left, at the statement.
+func TestCheckedLate(t *testing.T) {
+	for _, test := range []struct{ end, want string }{{"COMMIT", "23503"}, {"ROLLBACK", ""}, {"DELETE FROM badge; COMMIT", ""}} {
+		db := sessiontest.OpenPebble(t)
+		a, b := db.Connect(), db.Connect()
+		a.Must(recheckSchema)
+		b.Must("BEGIN")
+		b.Must("INSERT INTO badge VALUES (1, 1)")
+		a.Must("BEGIN")
+		a.Must("UPDATE team SET lead = 2 WHERE id = 2")
+		done := make(chan error)
+		go func() {
+			_, err := a.Exec("DELETE FROM member WHERE id = 1")
+			done <- err
+		}()
+		waitFor(t, db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", "1")
+		b.Must(test.end)
+		if err := <-done; string(errs.CodeOf(err)) != test.want {
+			t.Errorf("after %s: %v, want %q", test.end, err, test.want)
+		} else if err == nil {
+			a.Must("COMMIT")
+		}
+	}
+}
+
+// TestUnkeptRechecks: a transaction that is too large to be run again is moved all the same, and told of a violation as what it is.
+func TestUnkeptRechecks(t *testing.T) {
+	for _, test := range []struct{ cap, next, want string }{
+		{"9", "COMMIT", ""}, {"7", "COMMIT", "23514 Violating row: (id, pay, cap) = (1, 8, 7)."},
+		{"9", "UPDATE team SET lead = 1", ""}, {"7", "UPDATE team SET lead = 1", "23514 Violating row: (id, pay, cap) = (1, 8, 7)."},
+	} {
+		db := sessiontest.OpenPebble(t)
+		a, b := db.Connect(), db.Connect()
+		a.Must(recheckSchema)
+		a.Must("CREATE TABLE filler (x text)")
+		a.Must("BEGIN")
+		a.CopyData = strings.Repeat("x", copyBound+1) + "\n"
+		a.Must("COPY filler FROM STDIN")
+		a.Must("UPDATE member SET pay = 8 WHERE id = 1")
+		b.Must("UPDATE team SET cap = " + test.cap)
+		_, err := a.Exec(test.next)
+		got := ""
+		if err != nil {
+			got = string(errs.CodeOf(err)) + " " + errs.As(err).Detail
+		}
+		if got != test.want {
+			t.Errorf("cap %s, %s: %q, want %q", test.cap, test.next, got, test.want)
+		}
+		a.Must("ROLLBACK")
+	}
+}

@@ -44,7 +44,7 @@ type rerun struct {
 	cause  error
 	unlock bool // it must let go of all locks: it was the victim of a deadlock
 	guard  bool // it has lost often enough
-	// refused is the violation that a check met when it was made again; nil: it is not for that.
+	// refused is the violation that a check met when it was made again, on a durable state; nil: it is not for that.
 	refused *exec.Refused
 }
 
@@ -178,9 +178,6 @@ func (s *Session) Answered(out Output) {
 func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
 	t := s.tx
 	if t.unkept != "" {
-		if again.refused != nil {
-			return s.loseRefused(ctx, again.refused)
-		}
 		return s.lose(s.cannotReplay(again, t.unkept))
 	}
 	s.Answered(out)
@@ -455,19 +452,14 @@ func (s *Session) lose(why error) error {
 	return why
 }
 
-// loseRefused ends a transaction that cannot be run again to meet the violation that a check has met on the newest state.
-func (s *Session) loseRefused(ctx context.Context, r *exec.Refused) error {
-	why := r.Report(s.execContext(ctx, nil))
-	if err := s.settle(ctx); err != nil { // what the error tells of must be there to stay
-		why = err
-	}
-	return s.lose(why)
-}
-
-// cannotReplay is the error of a transaction with a conflict that cannot be run again.
+// cannotReplay is the error of a transaction with a conflict that cannot be run again. A violation is told as such: to run it again would
+// not help.
 func (s *Session) cannotReplay(again *rerun, why string) error {
-	if again.unlock {
+	switch {
+	case again.unlock:
 		return s.storeError(again.cause)
+	case again.refused != nil:
+		return again.refused.Report(&exec.Ctx{Ctx: *s.functionContext(context.Background())})
 	}
 	e := errs.As(s.conflict(again.cause))
 	e.Detail = strings.TrimSpace(e.Detail + fmt.Sprintf(" The transaction could not be run again by the server, because %s.", why))

@@ -62,6 +62,7 @@ type Session struct {
 	progress   *progress // of an assertion that is being evaluated in full, nil without one
 
 	holder       string            // what the session waits for, as LockWaits has found it
+	waited       int               // how often it has waited for a lock
 	committing   *commitNote       // for the commit that is under way
 	lastConflict *kv.ConflictError // that its transaction last met
 }

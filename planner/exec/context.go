@@ -33,6 +33,9 @@ type Ctx struct {
 	DeadlockTimeout time.Duration
 	// Notice sends a notice or warning to the client; nil: dropped.
 	Notice func(*errs.Error)
+	// Waited counts how often the session has waited for a lock; nil: nobody does. WaitedBefore is what it was when the execution began.
+	Waited       *int
+	WaitedBefore int
 	// Changes are what TransitionScans read: in the plan of a rule, the changes that it looks at.
 	Changes Changes
 	// Deferred takes the changes that deferred rules are still to be checked on; nil: none is deferred.

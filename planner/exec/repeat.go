@@ -2,6 +2,7 @@ package exec
 
 import (
 	"errors"
+	"fmt"
 
 	"holdfast/kv"
 	"holdfast/sql/errs"
@@ -158,6 +159,19 @@ func (k *repeatable) run(ctx *Ctx) (violation []types.Datum, err error) {
 		return false
 	})
 	return violation, err
+}
+
+// errCheckedLate is an ErrStale without a row.
+var errCheckedLate = fmt.Errorf("%w: the statement has waited, and what it has read is not the newest state", kv.ErrStale)
+
+// checkedLate is called when a statement has made its checks. If it has waited for locks, what it has read may have changed by what it
+// has waited for: a row that refers to the one it deletes. It then starts over, holding its locks, and finds a violation now; it would
+// otherwise find it at the commit.
+func (c *Ctx) checkedLate() error {
+	if c.Waited != nil && *c.Waited != c.WaitedBefore && c.Txn.Outdated() {
+		return errCheckedLate
+	}
+	return nil
 }
 
 // Again makes all checks again on the transaction's present snapshot, which Recheck of the store has moved. A violation is a *Refused.

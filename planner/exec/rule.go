@@ -411,7 +411,11 @@ func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string, 
 	if ctx.rules != nil {
 		return nil
 	}
-	if err := q.run(ctx); err != nil || ctx.Deferred.len() > deferred || ctx.Repeats.len() > repeats {
+	err := q.run(ctx)
+	if err == nil && ctx.Repeats.len() > repeats {
+		err = ctx.checkedLate()
+	}
+	if err != nil || ctx.Deferred.len() > deferred || ctx.Repeats.len() > repeats {
 		return err
 	}
 	return c.close()
