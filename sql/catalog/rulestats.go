@@ -20,7 +20,7 @@ type RuleStats struct {
 	Read          atomic.Int64 // rows and index entries that checks have read in tables
 	Nanoseconds   atomic.Int64
 	Violations    atomic.Int64 // refused, or, of a rule that is NOT ENFORCED, warned about
-	Revalidations atomic.Int64 // times a commit was let through by running its checks again on the newest state; nothing does that yet
+	Revalidations atomic.Int64 // checks that were made again, since what the transaction's checks had read was changed, and held
 
 	last atomic.Pointer[RuleViolation]
 }
