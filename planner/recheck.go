@@ -17,7 +17,7 @@ import (
 // Moving takes two steps, and may be interrupted between them, by a timeout or by a lock that is not to be had. What is left to be done
 // is noted (transaction.disturbed), and comes before the next statement or the commit.
 
-// maxRechecks is how often a transaction makes its checks again before it is run again as a whole, guarded: others who never stop
+// maxRechecks is how often a transaction makes its checks again in one statement or COMMIT before it is run again as a whole, guarded: others who never stop
 // writing what it has to look at would otherwise keep it at that for ever.
 const maxRechecks = 10
 

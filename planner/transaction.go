@@ -53,7 +53,7 @@ type transaction struct {
 	requirements  exec.Requirements    // what the commit depends on by accumulators
 	repeats       exec.Repeats         // checks that can be made again
 	disturbed     *kv.ConflictError    // why they have to be, before anything else; nil if they have not
-	rechecks      int                  // how often they have been
+	rechecks      int                  // how often they have been, in this statement or COMMIT
 }
 
 // savepoint is a point to go back to.
@@ -217,7 +217,7 @@ func (s *Session) WaitDurable() error {
 func (s *Session) runStep(ctx context.Context, out Output, run func(ctx context.Context, out Output) error) error {
 	t := s.tx
 	from := out.Mark()
-	s.reconsidered = 0
+	s.reconsidered, t.rechecks = 0, 0
 	if t.kv == nil {
 		s.reconsidered = maxReconsidered // its snapshot is of now
 	}
@@ -382,6 +382,7 @@ func (s *Session) tryCommit(ctx context.Context) error {
 		return nil
 	}
 	var err error
+	t.rechecks = 0
 	for {
 		if err = s.recheck(ctx); err == nil {
 			err = s.checkDeferred(ctx)

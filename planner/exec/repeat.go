@@ -136,10 +136,17 @@ func (r *Rule) checkMarked(ctx *Ctx, c *compiledRule, p pendingRule, occasion st
 	if ctx.Env != nil {
 		k.env = *ctx.Env
 	}
+	looked := int64(0)
+	if ctx.looked != nil {
+		looked = *ctx.looked
+	}
 	violation, err := k.run(ctx)
 	switch {
 	case err == nil && violation == nil:
-		m.keep(k)
+		// What was sorted out by the images of the changed rows alone would be again.
+		if !r.Keep || ctx.looked == nil || *ctx.looked != looked {
+			m.keep(k)
+		}
 		return true, nil
 	case err != nil && !errors.As(err, new(*errs.Error)):
 		return true, err // of the store: the statement starts over, or has failed for no reason of the rule
