@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -136,15 +137,10 @@ func (r *Rule) checkMarked(ctx *Ctx, c *compiledRule, p pendingRule, occasion st
 	if ctx.Env != nil {
 		k.env = *ctx.Env
 	}
-	looked := int64(0)
-	if ctx.looked != nil {
-		looked = *ctx.looked
-	}
-	violation, err := k.run(ctx)
+	violation, read, err := k.run(ctx)
 	switch {
 	case err == nil && violation == nil:
-		// What was sorted out by the images of the changed rows alone would be again.
-		if !r.Keep || ctx.looked == nil || *ctx.looked != looked {
+		if read { // otherwise the changed rows alone have decided, and would again
 			m.keep(k)
 		}
 		return true, nil
@@ -154,19 +150,49 @@ func (r *Rule) checkMarked(ctx *Ctx, c *compiledRule, p pendingRule, occasion st
 	return false, nil
 }
 
-// run makes the check and returns the first violation.
-func (k *repeatable) run(ctx *Ctx) (violation []types.Datum, err error) {
+// run makes the check and returns the first violation, and whether anything was read in the store.
+func (k *repeatable) run(ctx *Ctx) (violation []types.Datum, read bool, err error) {
 	inner := *ctx
 	inner.Requirements = nil
-	err = k.rule.rows(&inner, k.compiled.plan, k.state.Marked(), k.changes, func(row []types.Datum) bool {
+	reader := &markedReader{state: k.state}
+	err = k.rule.rows(&inner, k.compiled.plan, reader, k.changes, func(row []types.Datum) bool {
 		if k.rule.Violation != nil && !k.rule.Violation(row) {
 			return true
 		}
 		violation = row
 		return false
 	})
-	return violation, err
+	return violation, reader.marked != nil, err
 }
+
+// markedReader reads a state with a mark, and shows whether it has.
+type markedReader struct {
+	state  kv.Reader
+	marked kv.Reader // nil: it has not
+}
+
+func (r *markedReader) reader() kv.Reader {
+	if r.marked == nil {
+		r.marked = r.state.Marked()
+	}
+	return r.marked
+}
+
+// Get implements kv.Reader.
+func (r *markedReader) Get(ctx context.Context, key []byte, cols kv.ColumnSet) ([]byte, bool, error) {
+	return r.reader().Get(ctx, key, cols)
+}
+
+// Scan implements kv.Reader.
+func (r *markedReader) Scan(ctx context.Context, over kv.KeyRange, o kv.ScanOptions) kv.Iterator {
+	return r.reader().Scan(ctx, over, o)
+}
+
+// Unrecorded implements kv.Reader.
+func (r *markedReader) Unrecorded() kv.Reader { return r.reader().Unrecorded() }
+
+// Marked implements kv.Reader.
+func (r *markedReader) Marked() kv.Reader { return r }
 
 // errCheckedLate is an ErrStale without a row.
 var errCheckedLate = fmt.Errorf("%w: the statement has waited, and what it has read is not the newest state", kv.ErrStale)
@@ -188,7 +214,7 @@ func (m *Repeats) Again(ctx *Ctx) error {
 		err := k.rule.measured(ctx, k.changes, func(ctx *Ctx) error {
 			inner := *ctx
 			inner.Env = &k.env
-			violation, err := k.run(&inner)
+			violation, _, err := k.run(&inner)
 			if err == nil && violation != nil {
 				err = &Refused{rule: k.rule, row: violation, occasion: k.occasion}
 			}
