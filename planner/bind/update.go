@@ -70,6 +70,7 @@ func (s *scope) update(q *ast.Update) *result {
 		}
 		out.Targets = append(out.Targets, t)
 	}
+	b.passLate(p, rel)
 	out.Source = p
 	if len(p.Items) == len(rel.Columns()) {
 		out.Source = rel
@@ -283,7 +284,6 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 	if len(c.also) > 0 && !simple(value) && p != nil {
 		value = b.compute(s, p, c.name, value)
 	}
-	given := value
 	value = b.assignValue(value, c, v.pos)
 	detail := ""
 	switch {
@@ -297,13 +297,10 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 	}
 	if c.inverse != nil {
 		value = w.invertGiven(b, s, c, value, p)
-		given = value
 	}
-	put(c.base, c.column, value)
+	put(c.base, c.column, b.assign(value, c.column.Type, c.column.Mod, c.column.Name, -1, false))
 	for _, a := range c.also {
-		other := *c
-		other.base, other.column, other.inverse = a.base, a.column, nil
-		put(a.base, a.column, b.assignValue(given, &other, v.pos))
+		put(a.base, a.column, b.assign(value, a.column.Type, a.column.Mod, a.column.Name, -1, false))
 	}
 }
 

@@ -250,7 +250,7 @@ func (s *scope) flatNot() {
 // flatViewRef takes a view under the one being flattened into it.
 func (s *scope) flatViewRef(view *catalog.Table, alias *ast.Alias, name string) (algebra.Rel, *source) {
 	f := s.flat
-	inner := &flatView{view: f.view}
+	inner := &flatView{view: view}
 	s.b.flattenInto(inner, view)
 	if inner.reason != "" {
 		f.blame(inner.cause, inner.reason)

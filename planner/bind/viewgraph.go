@@ -70,6 +70,12 @@ func merges(from, to *types.Type) bool {
 	return false
 }
 
+// widens reports whether a conversion is one between numbers or texts that loses nothing.
+func widens(from, to *types.Type) bool {
+	from, to = from.Underlying(), to.Underlying()
+	return lossless(from, to) && (additive(from) || from == types.Text || from == types.Varchar) && (additive(to) || to == types.Text && !additive(from))
+}
+
 func equationsOf(conds []scalar) (out []equation) {
 	for _, c := range conds {
 		if e, ok := equationOf(c); ok {
@@ -79,13 +85,15 @@ func equationsOf(conds []scalar) (out []equation) {
 	return out
 }
 
+// columnUnder is the column that an expression shows, conversions aside that tell different values apart and that comparing columns of
+// two types makes. A stored view has them written out.
 func columnUnder(e scalar) algebra.ColID {
 	for {
 		switch x := e.(type) {
 		case *algebra.Col:
 			return x.ID
 		case *algebra.Cast:
-			if !x.Implicit || merges(x.Arg.Type(), x.Type()) {
+			if !widens(x.Arg.Type(), x.Type()) && (!x.Implicit || merges(x.Arg.Type(), x.Type())) {
 				return 0
 			}
 			e = x.Arg

@@ -326,6 +326,25 @@ func (b *binder) pass(rel algebra.Rel) *algebra.Project {
 	return p
 }
 
+// passLate has a Project made by pass, and those that compute has put below it, pass on the columns that its source has got since: a
+// column of a table in FROM that only SET reads.
+func (b *binder) passLate(p *algebra.Project, source algebra.Rel) {
+	if p.Input != source {
+		if below, ok := p.Input.(*algebra.Project); ok {
+			b.passLate(below, source)
+		}
+	}
+	passed := algebra.ColSet{}
+	for _, it := range p.Items {
+		passed.Add(it.ID)
+	}
+	for _, id := range source.Columns() {
+		if !passed.Has(id) {
+			p.Items = append(p.Items, algebra.Item{ID: id, Expr: b.col(id, -1)})
+		}
+	}
+}
+
 // compute adds a column for an expression to a Project. What the expression needs may have been computed by the Project
 // itself: then that is done below it.
 func (b *binder) compute(s *scope, p *algebra.Project, name string, e scalar) *algebra.Col {
@@ -366,9 +385,10 @@ const (
 	opDelete
 )
 
-// valueType is the type that values are given in: that of the base column, or of what the view makes of it.
+// valueType is the type that values are given in: that of the column of the table or view. The base column of a join view may be of
+// another type, if it is one that the column shown is equated with.
 func (c *writeColumn) valueType() (*types.Type, int32) {
-	if c.inverse != nil {
+	if c.own != nil {
 		return c.own.Type, c.own.Mod
 	}
 	return c.column.Type, c.column.Mod

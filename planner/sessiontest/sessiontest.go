@@ -78,6 +78,7 @@ type Client struct {
 	out     output
 	// CopyData is what the next COPY FROM STDIN reads.
 	CopyData string
+	prepared map[string]string // names of prepared statements by text
 }
 
 // Connect starts a session, which ends with the test.
@@ -139,6 +140,36 @@ func (c *Client) Portal(text string, maxRows int64) (*Result, error) {
 	}
 	if err == nil {
 		err = c.Session.Execute(ctx, "", maxRows, &c.out)
+	}
+	if err != nil {
+		c.Session.Fail()
+		return c.out.result(), err
+	}
+	err = c.Session.Sync(ctx, &c.out)
+	return c.out.result(), err
+}
+
+// Prepared runs a statement with parameters, given as text, by the extended protocol. The statement stays prepared, and is executed
+// once more if the same text comes again.
+func (c *Client) Prepared(text string, values [][]byte) (*Result, error) {
+	ctx := context.Background()
+	c.out.deliver()
+	name := c.prepared[text]
+	var err error
+	if name == "" {
+		name = fmt.Sprintf("statement %d", len(c.prepared))
+		if err = c.Session.Parse(name, text, nil); err == nil {
+			if c.prepared == nil {
+				c.prepared = map[string]string{}
+			}
+			c.prepared[text] = name
+		}
+	}
+	if err == nil {
+		err = c.Session.Bind("", name, nil, values, nil)
+	}
+	if err == nil {
+		err = c.Session.Execute(ctx, "", 0, &c.out)
 	}
 	if err != nil {
 		c.Session.Fail()
