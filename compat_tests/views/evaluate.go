@@ -195,19 +195,26 @@ func compare(a value, op string, b value) bool {
 	if a.null || b.null {
 		return false
 	}
+	halves := func(v value) int {
+		if v.half {
+			return 2*v.n + 1
+		}
+		return 2 * v.n
+	}
+	x, y := halves(a), halves(b)
 	switch op {
 	case "=":
-		return a.n == b.n
+		return x == y
 	case "<>":
-		return a.n != b.n
+		return x != y
 	case "<":
-		return a.n < b.n
+		return x < y
 	case "<=":
-		return a.n <= b.n
+		return x <= y
 	case ">":
-		return a.n > b.n
+		return x > y
 	}
-	return a.n >= b.n
+	return x >= y
 }
 
 // evaluate finds the rows of a view by nested loops. With linked set, it leaves out the conditions on one table

@@ -79,9 +79,12 @@ func (f *flat) preserved(d *database) []bool {
 	return out
 }
 
-// deleted are the occurrences that DELETE removes rows of, none if it is refused: the single ones, unless one table is there
-// twice.
+// deleted are the occurrences that DELETE removes rows of, none if it is refused: those that the view names, or else the single ones,
+// unless one table is there twice.
 func (f *flat) deleted(d *database) []int {
+	if list, ok := f.view.chosen(d); ok {
+		return list
+	}
 	if !slices.Contains(f.preserved(d), true) {
 		return nil
 	}
@@ -96,6 +99,33 @@ func (f *flat) deleted(d *database) []int {
 		out = append(out, i)
 	}
 	return out
+}
+
+// chosen are the occurrences that DELETE removes rows of because the view says so: a table, or what DELETE through a view under
+// it would remove rows of. A view of one item chooses what that has chosen.
+func (v *view) chosen(d *database) (list []int, ok bool) {
+	first := 0
+	for _, x := range v.items {
+		inner := 1
+		if x.view != nil {
+			inner = len(flatten(d, x.view).tables)
+		}
+		switch {
+		case v.deleteFrom == x.alias && (x.left || x.view != nil && slices.Contains(flatten(d, x.view).missing, true)):
+			return nil, true
+		case v.deleteFrom == x.alias && x.view == nil:
+			return []int{first}, true
+		case v.deleteFrom == x.alias:
+			for _, i := range flatten(d, x.view).deleted(d) {
+				list = append(list, first+i)
+			}
+			return list, true
+		case v.deleteFrom == "" && len(v.items) == 1 && x.view != nil:
+			return x.view.chosen(d)
+		}
+		first += inner
+	}
+	return nil, false
 }
 
 // alone is the outer join that leaves out an occurrence and no other, nil if there is none.

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// value is an integer or NULL. The zero value is 0.
+// value is a number or NULL; what it stands for is the matter of its column's kind. The zero value is 0.
 type value struct {
 	n    int
+	half bool // and a half
 	null bool
 }
 
@@ -19,7 +20,7 @@ func (v value) add(n int) value {
 	if v.null {
 		return v
 	}
-	return value{n: v.n + n}
+	return value{n: v.n + n, half: v.half}
 }
 
 func number(n int) value { return value{n: n} }
@@ -27,6 +28,9 @@ func number(n int) value { return value{n: n} }
 func (v value) String() string {
 	if v.null {
 		return "NULL"
+	}
+	if v.half {
+		return fmt.Sprint(float64(v.n) + 0.5)
 	}
 	return fmt.Sprint(v.n)
 }
@@ -38,10 +42,13 @@ type row struct{ values []value }
 type table struct {
 	name     string
 	columns  []string
+	kinds    []*kind
 	keys     [][]int // unique keys; the first is the primary key unless the table has none
 	primary  bool
 	notNull  []bool
 	defaults []value
+	serial   []string     // how numbers are drawn where none is given, "" for other columns
+	computed []*generated // by column
 	refs     []reference
 	rows     []*row
 }
@@ -110,6 +117,8 @@ type view struct {
 	where   []condition
 	columns []output
 	check   string // "", "LOCAL" or "CASCADED"
+	// deleteFrom is the alias of the item that DELETE removes rows of, "": the rules decide.
+	deleteFrom string
 }
 
 // nested are the views under a view and itself, the innermost first.
@@ -128,12 +137,24 @@ func (v *view) nested() []*view {
 func (t *table) create(d *database) string {
 	var parts []string
 	for i, c := range t.columns {
-		s := c + " int"
+		s := c + " " + t.kinds[i].name
+		switch g := t.computed[i]; {
+		case g != nil && g.plus != 0:
+			s += fmt.Sprintf(" GENERATED ALWAYS AS (%s + %d) STORED", t.columns[g.from], g.plus)
+		case g != nil:
+			s += fmt.Sprintf(" GENERATED ALWAYS AS (%s) STORED", t.columns[g.from])
+		case t.serial[i] == "serial":
+			s = c + " serial"
+		case t.serial[i] != "":
+			s += " " + t.serial[i]
+		case !t.defaults[i].null:
+			s += " DEFAULT " + (&writer{}).literal(t.kinds[i], t.defaults[i], false)
+		}
 		if t.notNull[i] {
 			s += " NOT NULL"
 		}
-		if !t.defaults[i].null {
-			s += " DEFAULT " + t.defaults[i].String()
+		if check := t.kinds[i].check; check != "" {
+			s += " CHECK (" + fmt.Sprintf(check, c) + ")"
 		}
 		parts = append(parts, s)
 	}
@@ -159,13 +180,26 @@ func (t *table) names(columns []int) string {
 	return strings.Join(list, ", ")
 }
 
-// insert is the statement that inserts a row, "" for a table without columns.
+// insert is the statement that inserts a row.
 func (t *table) insert(values []value) string {
+	var columns []int
 	var list []string
-	for _, v := range values {
-		list = append(list, v.String())
+	for c, v := range values {
+		if t.computed[c] == nil {
+			columns = append(columns, c)
+			list = append(list, (&writer{}).literal(t.kinds[c], v, false))
+		}
 	}
-	return "INSERT INTO " + t.name + " VALUES (" + strings.Join(list, ", ") + ")"
+	return "INSERT INTO " + t.name + " (" + t.names(columns) + ") VALUES (" + strings.Join(list, ", ") + ")"
+}
+
+// whole is the view that shows a table as it is, under its name: to write through it is to write the table.
+func (d *database) whole(table int) *view {
+	v := &view{name: d.tables[table].name, items: []*item{{alias: d.tables[table].name, table: table}}}
+	for c, name := range d.tables[table].columns {
+		v.columns = append(v.columns, output{name: name, at: operand{column: c}})
+	}
+	return v
 }
 
 func (x *item) columnName(d *database, c int) string {
@@ -176,9 +210,6 @@ func (x *item) columnName(d *database, c int) string {
 }
 
 func (v *view) operand(d *database, o operand) string {
-	if o.constant {
-		return o.value.String()
-	}
 	return v.items[o.item].alias + "." + v.items[o.item].columnName(d, o.column)
 }
 
@@ -189,22 +220,45 @@ func (v *view) conditions(d *database, list []condition) string {
 			out = append(out, v.operand(d, c.a)+" IS NULL")
 			continue
 		}
-		out = append(out, v.operand(d, c.a)+" "+c.op+" "+v.operand(d, c.b))
+		b := ""
+		if c.b.constant {
+			b = (&writer{}).literal(v.kindOf(d, c.a), c.b.value, false)
+		} else {
+			b = v.operand(d, c.b)
+		}
+		out = append(out, v.operand(d, c.a)+" "+c.op+" "+b)
 	}
 	return strings.Join(out, " AND ")
 }
 
 func (v *view) create(d *database) string {
-	var columns []string
-	for _, c := range v.columns {
-		e := v.operand(d, c.at)
-		if c.expression {
-			e += fmt.Sprintf(" + %d", c.plus)
-		}
-		columns = append(columns, e+" AS "+c.name)
+	s := "CREATE VIEW " + v.name
+	if v.deleteFrom != "" {
+		s += " WITH (delete_from = '" + v.deleteFrom + "')"
 	}
-	s := "CREATE VIEW " + v.name + " AS SELECT " + strings.Join(columns, ", ") + " FROM "
-	where := v.where
+	s += " AS " + v.query(d, nil)
+	if v.check != "" {
+		s += " WITH " + v.check + " CHECK OPTION"
+	}
+	return s
+}
+
+// column is the expression of a column over the items.
+func (v *view) column(d *database, c int) string {
+	e := v.operand(d, v.columns[c].at)
+	if v.columns[c].expression {
+		e += fmt.Sprintf(" + %d", v.columns[c].plus)
+	}
+	return e
+}
+
+// query is the query of the view, with further conditions.
+func (v *view) query(d *database, further []string) string {
+	var columns []string
+	for i, c := range v.columns {
+		columns = append(columns, v.column(d, i)+" AS "+c.name)
+	}
+	s := "SELECT " + strings.Join(columns, ", ") + " FROM "
 	for i, x := range v.items {
 		name := ""
 		if x.view != nil {
@@ -232,11 +286,11 @@ func (v *view) create(d *database) string {
 			s += " ON " + v.conditions(d, x.on)
 		}
 	}
-	if len(where) > 0 {
-		s += " WHERE " + v.conditions(d, where)
+	if len(v.where) > 0 {
+		further = append([]string{v.conditions(d, v.where)}, further...)
 	}
-	if v.check != "" {
-		s += " WITH " + v.check + " CHECK OPTION"
+	if len(further) > 0 {
+		s += " WHERE " + strings.Join(further, " AND ")
 	}
 	return s
 }

@@ -3,7 +3,6 @@ package views
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // outcome is what a statement comes to.
@@ -12,6 +11,7 @@ type outcome struct {
 	why       string
 	count     int
 	returning []string // sorted
+	returned  [][]value
 	after     *database
 }
 
@@ -19,26 +19,35 @@ func refused(code, format string, args ...any) outcome {
 	return outcome{code: code, why: fmt.Sprintf(format, args...)}
 }
 
-func rowText(values []value) string {
-	var list []string
-	for _, v := range values {
-		list = append(list, v.String())
+// apply carries out a statement on a copy of the database. It is told the numbers that are drawn from sequences meanwhile.
+func (s *statement) apply(before *database, drawn ...value) outcome {
+	if s.first == nil {
+		return (&push{statement: s, d: before.clone(), drawn: drawn}).run()
 	}
-	return strings.Join(list, "|")
-}
-
-// apply carries out a statement on a copy of the database.
-func (s *statement) apply(before *database) outcome {
-	p := &push{statement: s, d: before.clone()}
-	p.f = flatten(p.d, s.view)
-	p.preserved = p.f.preserved(p.d)
-	switch s.kind {
-	case "UPDATE":
-		return p.update()
-	case "DELETE":
-		return p.delete()
+	// Both parts see the tables as they were, but write and read other tables than each other, so that the one may come before the
+	// other. Only references between them are looked at when both are done.
+	then := *s
+	then.first = nil
+	second := &push{statement: &then, d: before}
+	second.prepare()
+	if o := second.generatedGiven(); o.code != "" { // before anything is carried out
+		return o
 	}
-	return p.insert()
+	first := &push{statement: s.first, d: before.clone(), drawn: drawn, part: true}
+	o := first.run()
+	if o.code != "" {
+		return o
+	}
+	if s.from != nil && s.from.part != nil {
+		then.from = &source{table: -1, lists: o.returned}
+	}
+	second = &push{statement: &then, d: o.after, drawn: drawn[min(first.draws, len(drawn)):], part: true}
+	if o = second.run(); o.code == "" {
+		if wrong := o.after.references(); wrong.code != "" {
+			return wrong
+		}
+	}
+	return o
 }
 
 // push is a statement on its way down to the base tables.
@@ -46,18 +55,97 @@ type push struct {
 	*statement
 	d         *database
 	f         *flat
+	kinds     []*kind // of the view's columns
 	preserved []bool
 	made      map[int][]*row // rows of occurrences that outer joins had left out
 	fresh     map[*row]int   // rows inserted, and for which occurrence
 	supplied  map[at]bool    // columns that have a value by the statement or a condition of the view
+	drawn     []value        // from sequences
+	draws     int
+	part      bool // of a statement
+}
+
+func (p *push) prepare() {
+	p.f = flatten(p.d, p.view)
+	p.kinds = p.view.kinds(p.d)
+	p.preserved = p.f.preserved(p.d)
+}
+
+func (p *push) run() outcome {
+	p.prepare()
+	if o := p.generatedGiven(); o.code != "" {
+		return o
+	}
+	switch p.kind {
+	case "UPDATE":
+		return p.update()
+	case "DELETE":
+		return p.delete()
+	case "SELECT":
+		return p.read()
+	}
+	return p.insert()
+}
+
+// generatedGiven refuses values for generated columns.
+func (p *push) generatedGiven() outcome {
+	given := func(a at) bool { return p.d.settable(p.f, a) }
+	wrong := func(c int) bool {
+		return slices.ContainsFunc(p.f.targets(p.d, p.f.columns[c], p.kind), func(a at) bool { return !given(a) })
+	}
+	for _, a := range p.set {
+		if !a.to.isDefault && wrong(a.column) {
+			return refused("428C9", "column %s is generated", p.f.columns[a.column].name)
+		}
+	}
+	for _, c := range p.columns {
+		if wrong(c) && !slices.ContainsFunc(p.f.targets(p.d, p.f.columns[c], p.kind), given) {
+			return refused("428C9", "column %s is generated", p.f.columns[c].name)
+		}
+	}
+	if p.conflict != nil {
+		for _, a := range p.conflict.set {
+			if !p.d.settable(p.f, p.f.columns[a.column].at) {
+				return refused("428C9", "column %s is generated", p.f.columns[a.column].name)
+			}
+		}
+	}
+	return outcome{}
+}
+
+// constraints tests all constraints, of a part of a statement those of each table.
+func (p *push) constraints() outcome {
+	if p.part {
+		return p.d.rules()
+	}
+	return p.d.constraints()
+}
+
+func (p *push) text(r found) string { return rowText(r.values, p.kinds) }
+
+// answer notes a row that is returned.
+func (o *outcome) answer(p *push, r found) {
+	o.returning = append(o.returning, p.text(r))
+	o.returned = append(o.returned, slices.Clone(r.values))
+}
+
+// read is SELECT.
+func (p *push) read() outcome {
+	out := outcome{after: p.d}
+	for _, r := range p.affected(evaluate(p.d, p.view, false)) {
+		out.count++
+		out.answer(p, r)
+	}
+	slices.Sort(out.returning)
+	return out
 }
 
 // affected are the rows of the view that WHERE selects.
 func (p *push) affected(before []found) []found {
 	var out []found
-	for _, r := range before {
-		if p.affects(r.values) {
-			out = append(out, r)
+	for _, r := range p.pairs(before) {
+		if n := len(out); n == 0 || !slices.Equal(out[n-1].bases, r.bases) {
+			out = append(out, r.found)
 		}
 	}
 	return out
@@ -79,18 +167,24 @@ type place struct {
 
 func (p *push) update() outcome {
 	before := snapshot(evaluate(p.d, p.view, false))
-	rows := p.affected(before)
+	rows, o := p.agreed(p.pairs(before))
+	if o.code != "" {
+		return o
+	}
 	writes := map[place]value{}
 	for _, r := range rows {
 		lost := map[int]map[int]value{} // what is set of occurrences that are missing
-		for _, a := range p.set {
+		for i, a := range p.set {
 			c := p.f.columns[a.column]
 			targets := p.f.targets(p.d, c, p.kind)
 			if len(targets) == 0 {
 				return refused("0A000", "column %s", c.name)
 			}
-			v := a.to.of(r.values).add(-c.plus)
 			for _, t := range targets {
+				v, o := p.d.tables[p.f.tables[t.table]].kinds[t.column].assign(r.wants[i].add(-c.plus))
+				if o.code != "" {
+					return o
+				}
 				if r.bases[t.table] == nil {
 					if lost[t.table] == nil {
 						lost[t.table] = map[int]value{}
@@ -118,15 +212,59 @@ func (p *push) update() outcome {
 		t := p.d.tables[p.f.tables[i]]
 		t.rows = append(t.rows, list...)
 	}
-	if o := p.d.constraints(); o.code != "" {
+	if o := p.d.generate(); o.code != "" {
+		return o
+	}
+	if o := p.constraints(); o.code != "" {
 		return o
 	}
 	return p.look(rows, before)
 }
 
+// wanting is a row of the view with what its columns are to show, in the order of SET.
+type wanting struct {
+	found
+	wants []value
+}
+
+// agreed are the rows of the view with what SET wants of them. All rows of the source that go with one must want the same.
+func (p *push) agreed(pairs []paired) ([]wanting, outcome) {
+	var out []wanting
+	for _, r := range pairs {
+		w := wanting{found: r.found}
+		for _, a := range p.set {
+			c := p.f.columns[a.column]
+			given := a.to.of(r.values, r.source, nil)
+			if a.to.isDefault {
+				first := p.f.targets(p.d, c, p.kind)
+				if len(first) == 0 {
+					return nil, refused("0A000", "column %s", c.name)
+				}
+				given = p.defaultOf(p.d.tables[p.f.tables[first[0].table]], first[0].column).add(c.plus)
+			}
+			v, o := p.kinds[a.column].assign(given)
+			if o.code != "" {
+				return nil, o
+			}
+			w.wants = append(w.wants, v)
+		}
+		if n := len(out); n > 0 && slices.Equal(out[n-1].bases, w.bases) {
+			if !slices.Equal(out[n-1].wants, w.wants) {
+				if len(p.f.tables) == 1 {
+					return nil, refused(either, "any of several rows of the source")
+				}
+				return nil, refused("21000", "two rows of the source want %s otherwise", p.text(r.found))
+			}
+			continue
+		}
+		out = append(out, w)
+	}
+	return out, outcome{}
+}
+
 // make makes the row of an occurrence that an outer join has left out of a view row, if a value that is not NULL is set.
 // What the outer join compares its columns with, they get.
-func (p *push) make(r found, i int, set map[int]value) outcome {
+func (p *push) make(r wanting, i int, set map[int]value) outcome {
 	some := false
 	for _, v := range set {
 		some = some || !v.null
@@ -139,12 +277,15 @@ func (p *push) make(r found, i int, set map[int]value) outcome {
 		return refused("0A000", "a row of several tables is missing")
 	}
 	t := p.d.tables[p.f.tables[i]]
-	made := &row{slices.Clone(t.defaults)}
+	made := &row{}
+	for c := range t.columns {
+		made.values = append(made.values, p.defaultOf(t, c))
+	}
 	now := func(a at) value {
-		for _, s := range p.set {
+		for n, s := range p.set {
 			c := p.f.columns[s.column]
 			if slices.Contains(p.f.targets(p.d, c, p.kind), a) {
-				return s.to.of(r.values).add(-c.plus)
+				return r.wants[n].add(-c.plus)
 			}
 		}
 		return columnOf(r.bases, a)
@@ -159,6 +300,15 @@ func (p *push) make(r found, i int, set map[int]value) outcome {
 	}
 	for c, v := range set {
 		made.values[c] = v
+	}
+	for c, v := range made.values {
+		var o outcome
+		if made.values[c], o = t.kinds[c].assign(v); o.code != "" {
+			return o
+		}
+	}
+	if o := t.generate(made); o.code != "" {
+		return o
 	}
 	if t.primary {
 		for _, other := range p.made[i] {
@@ -181,7 +331,7 @@ func (p *push) make(r found, i int, set map[int]value) outcome {
 func (p *push) identity(r found) string {
 	text := ""
 	for i, base := range r.bases {
-		if p.preserved[i] {
+		if p.preserved[i] || !slices.Contains(p.preserved, true) {
 			text += fmt.Sprintf("%p ", base)
 		}
 	}
@@ -191,7 +341,7 @@ func (p *push) identity(r found) string {
 // look looks at the view again. The rows that the statement was about must show what was SET, and besides only what
 // follows from it: expressions over such columns, and the columns of a base row that was not in the row before. Every
 // other row of the view must be as it was.
-func (p *push) look(rows, before []found) outcome {
+func (p *push) look(rows []wanting, before []found) outcome {
 	out := outcome{count: len(rows), after: p.d}
 	about := map[string]bool{}
 	linked := map[string]found{} // as the view shows it, if it does
@@ -201,10 +351,10 @@ func (p *push) look(rows, before []found) outcome {
 		}
 	}
 	for _, r := range rows {
-		about[p.identity(r)] = true
-		now, ok := linked[p.identity(r)]
+		about[p.identity(r.found)] = true
+		now, ok := linked[p.identity(r.found)]
 		if !ok {
-			return refused("44000", "the row %s is not in the join any more", rowText(r.values))
+			return refused("44000", "the row %s is not in the join any more", p.text(r.found))
 		}
 		if o := p.checkOption(now); o.code != "" {
 			return o
@@ -212,7 +362,7 @@ func (p *push) look(rows, before []found) outcome {
 		if o := p.meant(r, now); o.code != "" {
 			return o
 		}
-		out.returning = append(out.returning, rowText(now.values))
+		out.answer(p, now)
 	}
 	if o := p.others(before, about); o.code != "" {
 		return o
@@ -221,22 +371,27 @@ func (p *push) look(rows, before []found) outcome {
 	return out
 }
 
-// sets are the columns that SET writes, by occurrence.
+// sets are the columns that SET writes, by occurrence, and those that are generated from them.
 func (p *push) sets() map[at]bool {
 	set := map[at]bool{}
 	for _, a := range p.set {
 		for _, t := range p.f.targets(p.d, p.f.columns[a.column], p.kind) {
 			set[t] = true
+			for c, g := range p.d.tables[p.f.tables[t.table]].computed {
+				if g != nil && g.from == t.column {
+					set[at{t.table, c}] = true
+				}
+			}
 		}
 	}
 	return set
 }
 
 // meant compares a row of an UPDATE with what it has become.
-func (p *push) meant(was, now found) outcome {
+func (p *push) meant(was wanting, now found) outcome {
 	set := p.sets()
-	for _, a := range p.set {
-		if v := a.to.of(was.values); now.values[a.column] != v {
+	for i, a := range p.set {
+		if v := was.wants[i]; !a.to.isDefault && now.values[a.column] != v {
 			return refused("21000", "column %s would show %s, not %s", p.view.columns[a.column].name, now.values[a.column], v)
 		}
 	}
@@ -257,7 +412,7 @@ func (p *push) others(before []found, about map[string]bool) outcome {
 	was := map[string]string{}
 	for _, r := range before {
 		if id := p.identity(r); !about[id] {
-			was[id] = rowText(r.values)
+			was[id] = p.text(r)
 		}
 	}
 	for _, r := range evaluate(p.d, p.view, false) {
@@ -265,8 +420,8 @@ func (p *push) others(before []found, about map[string]bool) outcome {
 		if about[id] {
 			continue
 		}
-		if text, there := was[id]; !there || text != rowText(r.values) {
-			return refused("21000", "the row %s would show %s", text, rowText(r.values))
+		if text, there := was[id]; !there || text != p.text(r) {
+			return refused("21000", "the row %s would show %s", text, p.text(r))
 		}
 		delete(was, id)
 	}
@@ -291,7 +446,7 @@ func (p *push) checkOption(r found) outcome {
 		}
 		for _, c := range l.where {
 			if !c.holds(r.bases) {
-				return refused("44000", "check option of %s for %s", l.view.name, rowText(r.values))
+				return refused("44000", "check option of %s for %s", l.view.name, p.text(r))
 			}
 		}
 	}
@@ -306,7 +461,7 @@ func (p *push) delete() outcome {
 	gone := map[*row]bool{}
 	for _, r := range rows {
 		about[p.identity(r)] = true
-		out.returning = append(out.returning, rowText(r.values))
+		out.answer(p, r)
 		for _, i := range p.f.deleted(p.d) {
 			if base := r.bases[i]; base != nil {
 				gone[base] = true
@@ -317,7 +472,7 @@ func (p *push) delete() outcome {
 		t.rows = slices.DeleteFunc(t.rows, func(r *row) bool { return gone[r] })
 	}
 	slices.Sort(out.returning)
-	if o := p.d.constraints(); o.code != "" {
+	if o := p.constraints(); o.code != "" {
 		return o
 	}
 	if o := p.others(before, about); o.code != "" {
@@ -330,21 +485,52 @@ func (p *push) delete() outcome {
 // view or that another one refers to, if there is none with its key; of a table that may be missing, if something is given for
 // it; of all other tables always.
 func (p *push) insert() outcome {
+	if !slices.Contains(p.preserved, true) {
+		return refused("55000", "no table's key is the view's")
+	}
 	parent := p.parents()
 	before := snapshot(evaluate(p.d, p.view, false))
 	about := map[string]bool{}
 	p.fresh = map[*row]int{}
+	main := p.main()
+	given := p.given()
 	var made []found
+	var mains []*row
+	var asides []*aside
 	var all []map[at]value
-	for _, values := range p.rows {
+	var wrong []outcome // if the row is not put aside
+	for n, values := range given {
+		var o outcome
+		if given[n], o = p.assigned(values); o.code != "" {
+			return o
+		}
+	}
+	for _, values := range given {
 		known, o := p.known(values, parent)
+		all, wrong = append(all, known), append(wrong, o)
+	}
+	var kept [][]value
+	for n, values := range given {
+		known := all[n]
+		own, o := p.proposed(main, known)
 		if o.code != "" {
 			return o
 		}
-		all = append(all, known)
-	}
-	for n, values := range p.rows {
-		known := all[n]
+		if p.conflict != nil {
+			a, o := p.meet(main, own, mains, asides)
+			if o.code != "" {
+				return o
+			}
+			if a != nil {
+				asides = append(asides, a)
+				continue
+			}
+			mains = append(mains, own)
+		}
+		if wrong[n].code != "" {
+			return wrong[n]
+		}
+		kept = append(kept, values)
 		bases := make([]*row, len(p.f.tables))
 		for i, t := range p.f.tables {
 			t := p.d.tables[t]
@@ -361,13 +547,11 @@ func (p *push) insert() outcome {
 					continue
 				}
 			}
-			r := &row{}
-			for c := range t.columns {
-				v, ok := known[at{i, c}]
-				if !ok {
-					v = t.defaults[c]
+			r := own
+			if i != main {
+				if r, o = p.proposed(i, known); o.code != "" {
+					return o
 				}
-				r.values = append(r.values, v)
 			}
 			t.rows = append(t.rows, r)
 			p.fresh[r] = i
@@ -375,7 +559,15 @@ func (p *push) insert() outcome {
 		}
 		made = append(made, found{bases: bases})
 	}
-	if o := p.d.constraints(); o.code != "" {
+	for _, a := range asides {
+		for i, v := range a.set {
+			a.there.values[p.f.columns[p.conflict.set[i].column].at.column] = v
+		}
+	}
+	if o := p.d.generate(); o.code != "" {
+		return o
+	}
+	if o := p.constraints(); o.code != "" {
 		return o
 	}
 	out := outcome{count: len(made), after: p.d}
@@ -396,18 +588,60 @@ func (p *push) insert() outcome {
 			return o
 		}
 		for k, c := range p.columns {
-			if v := linked[n].values[c]; v != p.rows[i][k] {
-				return refused("44000", "column %s would show %s, not %s", p.view.columns[c].name, v, p.rows[i][k])
+			if v := linked[n].values[c]; v != kept[i][k] {
+				return refused("44000", "column %s would show %s, not %s", p.view.columns[c].name, v, kept[i][k])
 			}
 		}
 		about[p.identity(linked[n])] = true
-		out.returning = append(out.returning, rowText(linked[n].values))
+		out.answer(p, linked[n])
+	}
+	for _, a := range asides {
+		if !a.updated {
+			continue
+		}
+		now := p.seenFrom(main, a.there)
+		if o := p.checkOption(now); o.code != "" {
+			return o
+		}
+		about[p.identity(now)] = true
+		out.count++
+		out.answer(p, now)
 	}
 	if o := p.others(before, about); o.code != "" {
 		return o
 	}
 	slices.Sort(out.returning)
 	return out
+}
+
+// assigned are the values given, as the view's columns can hold them.
+func (p *push) assigned(values []value) (out []value, o outcome) {
+	for k, c := range p.columns {
+		v, o := p.kinds[c].assign(values[k])
+		if o.code != "" {
+			return nil, o
+		}
+		out = append(out, v)
+	}
+	return out, outcome{}
+}
+
+// proposed is the row of an occurrence that is made of what is known.
+func (p *push) proposed(i int, known map[at]value) (*row, outcome) {
+	t := p.d.tables[p.f.tables[i]]
+	r := &row{}
+	for c, k := range t.kinds {
+		v, ok := known[at{i, c}]
+		if !ok {
+			v = p.defaultOf(t, c)
+		}
+		v, o := k.assign(v)
+		if o.code != "" {
+			return nil, o
+		}
+		r.values = append(r.values, v)
+	}
+	return r, t.generate(r)
 }
 
 // wanted reports whether a value that is not NULL is given for a column of an occurrence that may be missing.
@@ -445,16 +679,27 @@ func (p *push) parents() []bool {
 func (p *push) known(given []value, parent []bool) (map[at]value, outcome) {
 	out := map[at]value{}
 	p.supplied = map[at]bool{}
+	wrong := outcome{}
+	hold := func(a at, v value) value {
+		v, o := p.d.tables[p.f.tables[a.table]].kinds[a.column].assign(v)
+		if o.code != "" && p.d.settable(p.f, a) {
+			wrong = o
+		}
+		return v
+	}
 	supply := func(a at, v value) {
 		for _, b := range p.equal(a) {
-			out[b], p.supplied[b] = v, true
+			out[b], p.supplied[b] = hold(b, v), true
 		}
 	}
 	for k, c := range p.columns {
 		c := p.f.columns[c]
-		v := given[k].add(-c.plus)
-		if was, twice := out[c.at]; twice && was != v {
-			return nil, refused("44000", "two values for one column")
+		v := hold(c.at, given[k].add(-c.plus))
+		if was, twice := out[c.at]; twice {
+			if was != v {
+				wrong = refused("44000", "two values for one column")
+			}
+			continue
 		}
 		if len(p.f.tables) == 1 {
 			out[c.at] = v
@@ -463,7 +708,7 @@ func (p *push) known(given []value, parent []bool) (map[at]value, outcome) {
 		supply(c.at, v)
 	}
 	if len(p.f.tables) == 1 {
-		return out, outcome{}
+		return out, wrong
 	}
 	for _, e := range p.f.equal {
 		if _, ok := out[e.a]; e.constant && !ok {
@@ -472,7 +717,7 @@ func (p *push) known(given []value, parent []bool) (map[at]value, outcome) {
 	}
 	settle := func(i, c int, v value) {
 		for _, a := range p.equal(at{i, c}) {
-			out[a] = v
+			out[a] = hold(a, v)
 		}
 	}
 	looked := map[int]bool{}
@@ -503,7 +748,7 @@ func (p *push) known(given []value, parent []bool) (map[at]value, outcome) {
 			}
 		}
 	}
-	return out, outcome{}
+	return out, wrong
 }
 
 // equal are the columns that have the same value in a new row of the view.
@@ -541,8 +786,8 @@ func (p *push) classDefault(a at, parent []bool) value {
 	})
 	for _, parents := range []bool{true, false} {
 		for _, b := range equal {
-			if v := p.d.tables[p.f.tables[b.table]].defaults[b.column]; parent[b.table] == parents && !v.null {
-				return v
+			if t := p.d.tables[p.f.tables[b.table]]; parent[b.table] == parents && (t.serial[b.column] != "" || !t.defaults[b.column].null) {
+				return p.defaultOf(t, b.column)
 			}
 		}
 	}
@@ -596,12 +841,18 @@ func (p *push) match(i int, known map[at]value) (*row, outcome) {
 
 // constraints tests all constraints of all tables.
 func (d *database) constraints() outcome {
+	if o := d.rules(); o.code != "" {
+		return o
+	}
+	return d.references()
+}
+
+// rules tests the constraints that each table has for itself.
+func (d *database) rules() outcome {
 	for _, t := range d.tables {
 		for _, r := range t.rows {
-			for c, v := range r.values {
-				if v.null && t.notNull[c] {
-					return refused("23502", "%s.%s is NULL", t.name, t.columns[c])
-				}
+			if o := t.test(r); o.code != "" {
+				return o
 			}
 		}
 		for _, key := range t.keys {
@@ -611,7 +862,7 @@ func (d *database) constraints() outcome {
 				for _, c := range key {
 					list = append(list, r.values[c])
 				}
-				text := rowText(list)
+				text := fmt.Sprint(list)
 				if slices.Contains(list, null) {
 					continue
 				}
@@ -621,6 +872,26 @@ func (d *database) constraints() outcome {
 				seen[text] = true
 			}
 		}
+	}
+	return outcome{}
+}
+
+// test tests the constraints of a row by itself.
+func (t *table) test(r *row) outcome {
+	for c, v := range r.values {
+		if v.null && t.notNull[c] {
+			return refused("23502", "%s.%s is NULL", t.name, t.columns[c])
+		}
+		if !t.kinds[c].holds(v) {
+			return refused("23514", "%s.%s is %s", t.name, t.columns[c], t.kinds[c].text(v))
+		}
+	}
+	return outcome{}
+}
+
+// references tests the foreign keys.
+func (d *database) references() outcome {
+	for _, t := range d.tables {
 		for _, ref := range t.refs {
 			for _, r := range t.rows {
 				v := r.values[ref.column]

@@ -10,30 +10,32 @@ import (
 type shape struct{ *rand.Rand }
 
 func (g shape) chance(percent int) bool { return g.IntN(100) < percent }
-func (g shape) small() value            { return number(g.IntN(5)) }
-func (g shape) maybe() value {
+func (g shape) maybe(k *kind) value {
 	if g.chance(15) {
 		return null
 	}
-	return g.small()
+	return g.small(k)
 }
 func (g shape) op() string { return []string{"=", "<>", "<", "<=", ">", ">="}[g.IntN(6)] }
 
 // options say what a shape may use. One view does not have both outer joins and a table in several roles.
 type options struct {
 	outer, self, nested, expressions bool
+	kinds, computed, serial, chosen  bool
 }
 
 // database makes two to four tables. Column k is the key, alone or with a; a, b and c are numbers and references.
-func (g shape) database() *database {
+func (g shape) database(o options) *database {
 	d := &database{}
+	palette := g.palette(o)
 	for i := range 2 + g.IntN(3) {
 		t := &table{name: string(rune('r' + i)), columns: []string{"k", "a", "b", "c"}[:3+g.IntN(2)], primary: g.chance(85)}
 		for c := range t.columns {
+			t.kinds, t.serial, t.computed = append(t.kinds, palette(c)), append(t.serial, ""), append(t.computed, nil)
 			t.notNull = append(t.notNull, c == 0 || g.chance(15))
 			v := null
 			if c > 0 && (t.notNull[c] || g.chance(20)) {
-				v = g.small()
+				v = g.small(t.kinds[c])
 			}
 			t.defaults = append(t.defaults, v)
 		}
@@ -47,10 +49,11 @@ func (g shape) database() *database {
 			t.keys = append(t.keys, []int{2})
 		}
 		for to, other := range d.tables {
-			if g.chance(40) && len(other.keys[0]) == 1 {
-				t.refs = append(t.refs, reference{column: g.IntN(2), table: to, toColumn: 0})
+			if c := g.IntN(2); g.chance(40) && len(other.keys[0]) == 1 && t.kinds[c].family == other.kinds[0].family {
+				t.refs = append(t.refs, reference{column: c, table: to, toColumn: 0})
 			}
 		}
+		g.fills(t, o, i)
 		d.tables = append(d.tables, t)
 	}
 	return d
@@ -62,14 +65,14 @@ func (g shape) fill(d *database) {
 		for range 4 + g.IntN(5) {
 			r := &row{}
 			for c := range t.columns {
-				v := g.maybe()
+				v := g.maybe(t.kinds[c])
 				if t.notNull[c] {
-					v = g.small()
+					v = g.small(t.kinds[c])
 				}
 				r.values = append(r.values, v)
 			}
 			t.rows = append(t.rows, r)
-			if d.constraints().code != "" {
+			if t.generate(r).code != "" || d.constraints().code != "" {
 				t.rows = t.rows[:len(t.rows)-1]
 			}
 		}
@@ -116,7 +119,8 @@ func (g shape) view(d *database, name string, under []*view, o options) *view {
 		}
 	}
 	if g.chance(40) {
-		c := condition{a: g.column(d, v, g.IntN(width)), op: g.op(), b: operand{constant: true, value: g.small()}}
+		c := condition{a: g.column(d, v, g.IntN(width)), op: g.op(), b: operand{constant: true}}
+		c.b.value = g.small(v.kindOf(d, c.a))
 		if c.op == "=" && g.chance(50) {
 			c.op = ">="
 		}
@@ -133,11 +137,17 @@ func (g shape) view(d *database, name string, under []*view, o options) *view {
 		for c := range n {
 			if g.chance(85) || len(v.columns) == 0 {
 				out := output{name: fmt.Sprintf("%s%d%s", name, i, x.columnName(d, c)), at: operand{item: i, column: c}}
-				if o.expressions && g.chance(8) {
+				if o.expressions && v.kindOf(d, out.at).family == "number" && g.chance(8) {
 					out.expression, out.plus = true, 1+g.IntN(2)
 				}
 				v.columns = append(v.columns, out)
 			}
+		}
+	}
+	if o.chosen && g.chance(20) {
+		v.deleteFrom = v.items[g.IntN(width)].alias
+		if v.chosenWrong(d) {
+			v.deleteFrom = ""
 		}
 	}
 	return v
@@ -175,6 +185,12 @@ func (g shape) link(d *database, v *view, i int) condition {
 	if x := v.items[a.item]; x.view == nil && g.chance(40) {
 		a.column = 0
 	}
+	for n := 0; v.kindOf(d, a).family != v.kindOf(d, b).family; n++ {
+		if n > 20 {
+			return condition{a: b, op: "=", b: operand{constant: true, value: g.small(v.kindOf(d, b))}}
+		}
+		a, b = g.column(d, v, g.IntN(i)), g.column(d, v, i)
+	}
 	op := "="
 	if g.chance(5) {
 		op = g.op()
@@ -189,14 +205,16 @@ func (g shape) statement(d *database, v *view) *statement {
 	if flatten(d, v).roles() {
 		most = 8
 	}
-	columns := g.Perm(len(v.columns))
+	columns, kinds := g.Perm(len(v.columns)), v.kinds(d)
 	switch n := g.IntN(most); {
 	case n < 6:
 		s.kind = "UPDATE"
 		for _, c := range columns[:1+g.IntN(min(2, len(columns)))] {
-			e := expression{column: -1, constant: g.maybe()}
+			e := expression{column: -1, constant: g.maybe(kinds[c])}
 			if g.chance(40) {
-				e = expression{column: g.IntN(len(v.columns)), constant: number(g.IntN(2))}
+				e = g.sum(e, kinds[c], kinds, viewRow)
+			} else if g.chance(5) {
+				e.isDefault = true
 			}
 			s.set = append(s.set, assignment{c, e})
 		}
@@ -212,9 +230,9 @@ func (g shape) statement(d *database, v *view) *statement {
 		slices.Sort(s.columns)
 		for range 1 + g.IntN(2) {
 			var r []value
-			for range s.columns {
-				v := g.small()
-				if g.chance(20) {
+			for _, c := range s.columns {
+				v := g.small(kinds[c])
+				if g.chance(20) && kinds[c].family != "truth" {
 					v = number(5 + g.IntN(3))
 				}
 				r = append(r, v)
@@ -224,7 +242,8 @@ func (g shape) statement(d *database, v *view) *statement {
 		return s
 	}
 	for range g.IntN(3) {
-		t := test{column: g.IntN(len(v.columns)), op: g.op(), value: g.small()}
+		t := test{column: g.IntN(len(v.columns)), op: g.op()}
+		t.value = g.small(kinds[t.column])
 		if g.chance(50) {
 			t.op = "="
 		}

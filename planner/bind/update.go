@@ -109,6 +109,21 @@ func (w *writeTarget) announce(b *binder, s *scope, list []*ast.SetClause) {
 			}
 		}
 	}
+	generated := map[baseColumn]bool{} // from columns that are set, of tables that others may refer to
+	for i, base := range w.bases {
+		columns := touched[base]
+		if columns == nil || w.flat == nil {
+			continue
+		}
+		preserved := w.flat.keys().preserved[i]
+		for _, number := range b.generatedFrom(base.table, columns) {
+			if preserved {
+				columns[number] = true
+			} else {
+				generated[baseColumn{i, number}] = true
+			}
+		}
+	}
 	for _, base := range w.bases {
 		if touched[base] != nil {
 			if w.view != nil {
@@ -121,6 +136,7 @@ func (w *writeTarget) announce(b *binder, s *scope, list []*ast.SetClause) {
 		w.flat.graph = nil // whole rows have more columns
 		w.touched = touched
 		w.relink(b)
+		w.joins = w.joins || w.join && w.flat.keys().joinsBy(generated)
 	}
 }
 
@@ -300,6 +316,10 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 	}
 	put(c.base, c.column, b.assign(value, c.column.Type, c.column.Mod, c.column.Name, -1, false))
 	for _, a := range c.also {
+		if a.column.Generated != "" {
+			b.bail(-1, errs.New(errs.GeneratedAlways, "column %s can only be updated to DEFAULT", quoted(c.name)).
+				WithDetail("Column %s of table %s, which it equals, is a generated column.", quoted(a.column.Name), quoted(a.base.table.Name)))
+		}
 		put(a.base, a.column, b.assign(value, a.column.Type, a.column.Mod, a.column.Name, -1, false))
 	}
 }

@@ -52,10 +52,13 @@ func (j *joinInsert) findArbiters(c *ast.OnConflict) []*catalog.Index {
 		col := j.w.column(b, e.Column, e.Pos())
 		number := int16(0)
 		if col.base != nil && col.inverse == nil {
-			for _, m := range j.members[j.class[col.at]] {
-				if m.base == j.main.i {
+			for _, m := range j.members[j.class[col.at]] { // the column itself, or one that is equal to it
+				if m.base == j.main.i && (number == 0 || inKey(t, m.number)) {
 					number = m.number
 				}
+			}
+			if col.at.base == j.main.i {
+				number = col.at.number
 			}
 		}
 		if number == 0 {

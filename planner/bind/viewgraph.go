@@ -403,3 +403,18 @@ func (g *keyGraph) alone(i int) *outerJoin {
 	}
 	return found
 }
+
+// joinsBy reports whether some columns stand in a condition over several tables.
+func (g *keyGraph) joinsBy(columns map[baseColumn]bool) bool {
+	always, outer := g.links()
+	for _, cond := range append(always[:len(always):len(always)], outer...) {
+		ids := algebra.ColSet{}
+		algebra.ScalarColumns(cond, ids)
+		for id := range ids {
+			if at, ok := g.at[id]; ok && columns[at] {
+				return true
+			}
+		}
+	}
+	return false
+}

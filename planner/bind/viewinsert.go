@@ -490,7 +490,8 @@ func (j *joinInsert) value(at baseColumn) scalar {
 		}
 	}
 	t := typeOf(c.Type, c.Mod)
-	if p.outer == nil && !j.w.flat.bases[p.i].nullable {
+	generated := c.Generated != "" // whatever is given for what it equals
+	if p.outer == nil && !j.w.flat.bases[p.i].nullable && !generated {
 		if v := j.row(j.class[at]); v != nil {
 			return b.assign(v, c.Type, c.Mod, c.Name, -1, false)
 		}
@@ -500,7 +501,7 @@ func (j *joinInsert) value(at baseColumn) scalar {
 	}
 	var added scalar = nullOf(t)
 	if p.cte != nil {
-		if v := j.row(j.class[at]); v != nil {
+		if v := j.row(j.class[at]); v != nil && !generated {
 			added = b.assign(v, c.Type, c.Mod, c.Name, -1, false)
 		} else {
 			inserted := j.scanCTE(p.cte)

@@ -213,8 +213,12 @@ func (w *writeTarget) optional(b *binder, s *scope, base *baseTable, t *algebra.
 		}
 		given = append(given, &algebra.IsNull{Arg: v, Not: true})
 	}
-	t.MakeIf = given[0]
-	if len(given) > 1 {
+	switch len(given) {
+	case 0: // DEFAULT of a generated column
+		t.MakeIf = &algebra.Const{T: noMod(types.Bool), Value: types.NewBool(false)}
+	case 1:
+		t.MakeIf = given[0]
+	default:
 		t.MakeIf = &algebra.Or{Args: given}
 	}
 	j := g.alone(i)
@@ -298,7 +302,7 @@ func shownAsGiven(b *binder, w *writeTarget, c *writeColumn, stored, given scala
 	r := &algebra.Rewriter{Scalar: func(e scalar) (scalar, bool) {
 		col, ok := e.(*algebra.Col)
 		if ok && col.ID == c.inverse.col.ID {
-			return stored, true
+			return b.castTo(stored, col.Type()), true // it may be stored in a column of another type, which the one shown equals
 		}
 		return e, ok
 	}}

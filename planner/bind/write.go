@@ -227,6 +227,30 @@ func (b *binder) generated(t *catalog.Table, c *catalog.Column, value func(numbe
 	return b.storedExpr(c.Generated, row, inGenerated, c)
 }
 
+// generatedFrom are the generated columns that change with some columns of a table.
+func (b *binder) generatedFrom(t *catalog.Table, columns map[int16]bool) (out []int16) {
+	for _, c := range t.Columns {
+		if c.Dropped || c.Generated == "" {
+			continue
+		}
+		ids, used := map[int16]algebra.ColID{}, algebra.ColSet{}
+		algebra.ScalarColumns(b.generated(t, c, func(n int16) scalar {
+			if ids[n] == 0 {
+				x := t.Columns[n-1]
+				ids[n] = b.newCol(algebra.Column{Name: x.Name, T: typeOf(x.Type, x.Mod)}, colInfo{})
+			}
+			return b.col(ids[n], -1)
+		}), used)
+		for n, id := range ids {
+			if columns[n] && used.Has(id) {
+				out = append(out, c.Number)
+				break
+			}
+		}
+	}
+	return out
+}
+
 // returning binds RETURNING.
 func (s *scope) returning(list []*ast.Target) ([]algebra.Item, []outCol) {
 	if len(list) == 0 {
