@@ -205,19 +205,7 @@ func TestHistories(t *testing.T) {
 			st.reset()
 			var list []*transaction
 			for i := range 2 + g.IntN(3) {
-				x := &transaction{d: w.d, client: []string{"A", "B", "C", "D"}[i], block: g.chance(40)}
-				for range 1 + g.IntN(2) {
-					s := g.statement(w.d, w.target())
-					if s.kind == "INSERT" {
-						g.agree(w.d, s)
-					} else {
-						g.seen(w.d, s)
-					}
-					x.statements = append(x.statements, s)
-					if !x.block {
-						break
-					}
-				}
+				x := g.transaction(w, []string{"A", "B", "C", "D"}[i])
 				list = append(list, x)
 			}
 			st.perform(w.d, list, levels[round%len(levels)])

@@ -38,7 +38,7 @@ func connect(t testing.TB, s *testserver.Server, level string, extended bool) *c
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	c := &client{conn: conn, extended: extended, answer: make(chan string, 1)}
-	for _, sql := range []string{"SET search_path = story, public", "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL " + level} {
+	for _, sql := range []string{"SET search_path = story, public", "SET timezone = 'UTC'", "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL " + level} {
 		if a := c.do(sql); a != "SET" {
 			t.Fatalf("%s: %s", sql, a)
 		}
