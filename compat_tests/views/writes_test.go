@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	fuzzFor  = flag.Duration("views.fuzz", 2*time.Second, "how long TestWrites and TestHistories run, and TestVerdicts half of it")
+	fuzzFor  = flag.Duration("views.fuzz", 5*time.Second, "how long TestWrites and TestHistories run, and TestVerdicts half of it")
 	fuzzSeed = flag.Uint64("views.seed", 1, "seed of what is random here; 0: a random one")
 )
 
@@ -235,7 +235,7 @@ func TestWrites(t *testing.T) {
 	count := tally{}
 	rounds := 0
 	// Without a longer time asked for, it is the same rounds on each machine, as many as there is time for.
-	for end := time.Now().Add(limit); time.Now().Before(end) && (limit > 2*time.Second || rounds < 300); rounds++ {
+	for end := time.Now().Add(limit); time.Now().Before(end) && (limit > 5*time.Second || rounds < 250); rounds++ {
 		g := shape{rand.New(rand.NewPCG(seed, uint64(rounds)))}
 		w := newWorld(g, features)
 		g.program(w, 12)
