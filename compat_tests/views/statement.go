@@ -2,7 +2,6 @@ package views
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -79,11 +78,6 @@ const (
 	extended          // with its values in the text
 	prepared          // a statement that is kept, with parameters
 )
-
-// writes reports whether a statement changes rows.
-func (s *statement) writes() bool {
-	return slices.Contains([]string{"UPDATE", "INSERT", "DELETE"}, s.kind)
-}
 
 func (s *statement) affects(values []value) bool {
 	for _, t := range s.where {
