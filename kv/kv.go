@@ -122,7 +122,7 @@ type Txn interface {
 	Require(key []byte, r Requirement)
 
 	// Lock takes row locks in the order given, waiting first come, first served, and holds them until the
-	// transaction ends. A lock protects a key, present or not. It fails with ErrLockNotAvailable,
+	// transaction ends, or UnlockTo. A lock protects a key, present or not. It fails with ErrLockNotAvailable,
 	// ErrLockSkipped, ErrDeadlock, or the context's error. If a key was written after the snapshot (for
 	// LockKeyShare: inserted or deleted), it returns ErrStale with all locks held: the caller retracts its
 	// statement, calls Refresh, and starts the statement over. Locks taken before one that failed stay held as well.
@@ -164,6 +164,11 @@ type Txn interface {
 	// Retract undoes the writes and the reads since the mark: for a statement that starts over and has
 	// shown nothing to anyone.
 	Retract(Mark)
+	// UnlockTo gives up the locks that were asked for since the mark and not before, and gives those that were asked for in a
+	// stronger mode since their mode of before. It follows RollbackTo the mark: what was written under these locks is
+	// undone. Locks that are left of before a Restart count as asked for when Lock asks for them again. Who waits
+	// for the locks goes on; whoever has relied on what they kept from change has it in the footprint, or nowhere.
+	UnlockTo(Mark)
 
 	// Commit validates and makes the writes durable. It fails with ErrConflict, ErrRecheck, a *RequirementError, ErrTooLarge,
 	// ErrCommitUnknown or ErrUnavailable, or with the context's error if that ended before anything was

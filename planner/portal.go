@@ -238,7 +238,11 @@ func (s *Session) fail() error {
 	s.tx.failed = true
 	mark := 0
 	if n := len(s.tx.savepoints); n > 0 {
-		mark = s.tx.savepoints[n-1].settings
+		p := s.tx.savepoints[n-1]
+		mark = p.settings
+		if s.tx.kv != nil && s.tx.lost == nil {
+			_ = s.tx.undoTo(p) // ROLLBACK TO would meet the error again, and tell of it
+		}
 	} else {
 		s.tx.release(s.engine.catalog) // nothing but ROLLBACK is left: nobody shall wait for it
 	}

@@ -514,6 +514,20 @@ func (s *Session) releaseSavepoint(name string) error {
 	return err
 }
 
+// undoTo takes back the writes since a savepoint, and gives up the locks that have been taken or made stronger since. What has been
+// read was seen, and stays in the footprint.
+func (t *transaction) undoTo(p savepoint) error {
+	mark := t.start // it had read and locked nothing then
+	if p.hasMark {
+		mark = p.mark
+	}
+	if err := t.requirements.Withdraw(context.Background(), t.kv, p.requirements, func() { t.kv.RollbackTo(mark) }); err != nil {
+		return err
+	}
+	t.kv.UnlockTo(mark)
+	return nil
+}
+
 // rollbackTo goes back to a savepoint, which stays.
 func (s *Session) rollbackTo(name string) error {
 	t := s.tx
@@ -527,12 +541,7 @@ func (s *Session) rollbackTo(name string) error {
 	p := t.savepoints[i]
 	t.savepoints = t.savepoints[:i+1]
 	if t.kv != nil {
-		mark := t.start // it had read nothing then, but what it has read since was seen: only the writes go
-		if p.hasMark {
-			mark = p.mark
-		}
-		err := t.requirements.Withdraw(context.Background(), t.kv, p.requirements, func() { t.kv.RollbackTo(mark) })
-		if err != nil {
+		if err := t.undoTo(p); err != nil {
 			return s.storeError(err)
 		}
 		t.snapshot, t.changedSchema = p.snapshot, p.changedSchema

@@ -33,6 +33,9 @@ var lockScenarios = []scenario{
 	{"lock/leaving the queue", leavingTheQueue},
 	{"lock/failure keeps earlier locks", failureKeepsLocks},
 	{"lock/read-only", lockReadOnly},
+	{"lock/unlock to a mark", unlockTo},
+	{"lock/unlock, waiters go on", unlockWaiters},
+	{"lock/unlock after a restart", unlockRestarted},
 	{"lock/released at sequencing", releasedAtSequencing},
 	{"lock/many deadlocks", manyDeadlocks},
 	{"lock/many locks", manyLocks},
@@ -139,6 +142,83 @@ func lockedKeys(e *env) {
 	if err := x.Lock(x.ctx, nil, kv.LockUpdate, kv.WaitPolicy{}); err != nil {
 		e.Error(err)
 	}
+}
+
+func unlockTo(e *env) {
+	x := e.begin()
+	x.lock(kv.LockUpdate, "before")
+	x.lock(kv.LockShare, "stronger")
+	outer := x.Savepoint()
+	x.lock(kv.LockUpdate, "outer", "before")
+	x.lock(kv.LockNoKeyUpdate, "stronger")
+	inner := x.Savepoint()
+	x.lock(kv.LockUpdate, "inner", "stronger", "outer")
+	x.RollbackTo(inner)
+	for _, key := range []string{"inner", "stronger", "outer"} {
+		e.taken(kv.LockUpdate, key)
+	}
+	x.UnlockTo(inner)
+	e.free("inner")
+	e.taken(kv.LockKeyShare, "outer")
+	e.taken(kv.LockShare, "stronger")
+	y := e.begin()
+	y.lock(kv.LockKeyShare, "stronger")
+	x.UnlockTo(inner) // again: there is nothing to give up
+	x.lock(kv.LockUpdate, "inner")
+	x.UnlockTo(outer)
+	y.lock(kv.LockShare, "stronger")
+	y.Rollback()
+	e.free("inner")
+	e.free("outer")
+	e.taken(kv.LockNoKeyUpdate, "stronger")
+	e.taken(kv.LockKeyShare, "before")
+	x.Rollback()
+	e.free("before")
+	e.free("stronger")
+}
+
+// unlockWaiters has a request that waits get the lock by UnlockTo, once by its release and once by its weakening.
+func unlockWaiters(e *env) {
+	x, y := e.begin(), e.begin()
+	x.lock(kv.LockKeyShare, "weaker")
+	m := x.Savepoint()
+	x.lock(kv.LockUpdate, "released", "weaker")
+	released := y.locking(kv.LockUpdate, "released", kv.WaitPolicy{}, 0)
+	x.UnlockTo(m)
+	e.awaitNil("release", released)
+	x.lock(kv.LockUpdate, "weaker")
+	weaker := y.locking(kv.LockNoKeyUpdate, "weaker", kv.WaitPolicy{}, 0)
+	x.UnlockTo(m)
+	e.awaitNil("weakening", weaker)
+	e.taken(kv.LockUpdate, "weaker")
+	y.Rollback()
+	x.Rollback()
+	e.free("weaker")
+}
+
+// unlockRestarted: a lock of before a restart is as if it were taken when it is asked for again.
+func unlockRestarted(e *env) {
+	x := e.begin()
+	x.lock(kv.LockUpdate, "a", "b", "c")
+	x.restarts(false)
+	x.lock(kv.LockUpdate, "a")
+	m := x.Savepoint()
+	x.lock(kv.LockNoKeyUpdate, "b")
+	x.lock(kv.LockUpdate, "b", "a", "d")
+	x.UnlockTo(m)
+	e.taken(kv.LockKeyShare, "a")
+	e.free("b")
+	e.taken(kv.LockKeyShare, "c")
+	e.free("d")
+	x.restarts(false)
+	m = x.Savepoint()
+	x.lock(kv.LockKeyShare, "a", "b")
+	x.UnlockTo(m)
+	e.free("a")
+	e.free("b")
+	e.taken(kv.LockKeyShare, "c")
+	x.Rollback()
+	e.free("c")
 }
 
 func lockedUntilTheEnd(e *env) {

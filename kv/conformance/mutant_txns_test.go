@@ -117,3 +117,8 @@ func (t *rechecksNothing) Recheck(context.Context) error { return nil }
 type rechecksAnew struct{ kv.Txn }
 
 func (t *rechecksAnew) Recheck(ctx context.Context) error { return t.Restart(ctx, false) }
+
+// unlocksNothing keeps all locks until the end.
+type unlocksNothing struct{ kv.Txn }
+
+func (t *unlocksNothing) UnlockTo(kv.Mark) {}

@@ -453,6 +453,10 @@ var mutants = map[string]mutant{
 		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &rechecksAnew{t} },
 		noticed: []string{"recheck/marked reads", "recheck/keeps deltas", "recheck/other reads changed later", compared},
 	},
+	"nothing is unlocked": {
+		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &unlocksNothing{t} },
+		noticed: []string{"lock/unlock to a mark", "lock/unlock after a restart"},
+	},
 	"restart does nothing": {
 		restart: func(kv.Txn, context.Context, bool) error { return nil },
 		noticed: []string{"restart/after a conflict", "restart/keeps locks only"},

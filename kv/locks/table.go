@@ -52,34 +52,28 @@ type shard struct {
 
 // slot is the lock of one key: a single holder, or a queue.
 type slot struct {
-	owner *Owner
-	mode  kv.LockMode
-	queue *queue // if not nil, owner and mode are unused
+	holding
+	queue *queue // if not nil, holding is unused
 }
 
 type queue struct {
-	holders []holder
+	holders []holding
 	waiters []*request
 }
 
-type holder struct {
-	owner *Owner
-	mode  kv.LockMode // the strongest of this owner
-}
-
 type request struct {
-	owner   *Owner
-	key     []byte
-	hash    uint64
-	mode    kv.LockMode
-	upgrade bool // the owner holds the key in a weaker mode
-	since   time.Time
+	owner *Owner
+	key   []byte
+	hash  uint64
+	mode  kv.LockMode
+	since time.Time
 	// patience is WaitPolicy.Patience.
 	patience time.Duration
 	holder   uint64 // ID of someone it waited for at first
 	queued   bool   // who had not got the lock either
 
 	granted bool  // guarded by the shard's mutex, like what follows
+	got     taken // by the grant
 	left    bool  // it has given up, or was made to
 	refused error // why it was made to
 }
@@ -88,14 +82,18 @@ type request struct {
 type Owner struct {
 	ID       uint64         // kv.TxnOptions.Owner
 	Observer kv.TxnObserver // of the owner's transaction; may be nil
-	held     []uint64
+	locks    int            // keys it has locked
+	held     []uint64       // those that the present run has asked for, in the order of asking
 	inline   [4]uint64
+	raised   []raise
+	earlier  []uint64 // sorted; those that earlier runs had locked, which may be among held or given up by now
+	run      uint32
 	waiting  atomic.Pointer[request]
 	ready    chan struct{} // receives one value for a grant after waiting
 }
 
 // Held is the number of keys the owner has locked.
-func (o *Owner) Held() int { return len(o.held) }
+func (o *Owner) Held() int { return o.locks }
 
 // New returns an empty table. The scheduler is a simulation's, nil elsewhere.
 func New(s turns.Scheduler) *Table {
@@ -155,19 +153,22 @@ func (s *shard) try(o *Owner, hash uint64, m kv.LockMode) bool {
 	l, ok := s.keys[hash]
 	switch {
 	case !ok:
-		s.keys[hash] = slot{owner: o, mode: m}
-		o.add(hash)
+		h, got := o.take(m)
+		s.keys[hash] = slot{holding: h}
+		o.note(hash, got)
 		return true
 	case l.queue != nil:
 		return l.queue.try(o, hash, m)
 	case l.owner == o:
-		if m > l.mode {
-			s.keys[hash] = slot{owner: o, mode: m}
+		if m > l.asked || l.run != o.run {
+			o.note(hash, l.raise(m))
+			s.keys[hash] = l
 		}
 		return true
 	case !conflict(l.mode, m):
-		s.keys[hash] = slot{queue: &queue{holders: []holder{{l.owner, l.mode}, {o, m}}}}
-		o.add(hash)
+		h, got := o.take(m)
+		s.keys[hash] = slot{queue: &queue{holders: []holding{l.holding, h}}}
+		o.note(hash, got)
 		return true
 	}
 	return false
@@ -189,15 +190,8 @@ func (t *Table) Contended(o *Owner, key []byte, m kv.LockMode) bool {
 	return l.owner != o && conflict(l.mode, m)
 }
 
-func (o *Owner) add(hash uint64) {
-	if o.held == nil {
-		o.held = o.inline[:0]
-	}
-	o.held = append(o.held, hash)
-}
-
 func (q *queue) holds(o *Owner) int {
-	return slices.IndexFunc(q.holders, func(h holder) bool { return h.owner == o })
+	return slices.IndexFunc(q.holders, func(h holding) bool { return h.owner == o })
 }
 
 // free reports whether a request conflicts with no holder and with none of the first n waiters.
@@ -217,20 +211,18 @@ func (q *queue) free(o *Owner, m kv.LockMode, n int) bool {
 
 func (q *queue) try(o *Owner, hash uint64, m kv.LockMode) bool {
 	if i := q.holds(o); i >= 0 {
-		if m <= q.holders[i].mode {
-			return true
-		}
-		if !q.free(o, m, q.place(o)) {
+		if m > q.holders[i].mode && !q.free(o, m, q.place(o)) {
 			return false
 		}
-		q.holders[i].mode = m
+		o.note(hash, q.holders[i].raise(m))
 		return true
 	}
 	if !q.free(o, m, len(q.waiters)) {
 		return false
 	}
-	q.holders = append(q.holders, holder{o, m})
-	o.add(hash)
+	h, got := o.take(m)
+	q.holders = append(q.holders, h)
+	o.note(hash, got)
 	return true
 }
 
@@ -258,10 +250,9 @@ func (t *Table) enqueue(s *shard, r *request) (granted bool, err error) {
 	l := s.keys[r.hash]
 	q := l.queue
 	if q == nil {
-		q = &queue{holders: []holder{{l.owner, l.mode}}}
+		q = &queue{holders: []holding{l.holding}}
 		s.keys[r.hash] = slot{queue: q}
 	}
-	r.upgrade = q.holds(r.owner) >= 0
 	at := q.place(r.owner)
 	r.holder, r.queued = q.blocker(r.owner, r.mode, at)
 	q.waiters = slices.Insert(q.waiters, at, r)
@@ -269,7 +260,7 @@ func (t *Table) enqueue(s *shard, r *request) (granted bool, err error) {
 
 	r.owner.waiting.Store(r)
 	// Who has no locks is waited for by none: he is the last in the queue.
-	for len(r.owner.held) > 0 {
+	for r.owner.locks > 0 {
 		edges := t.cycle(r)
 		if edges == nil {
 			break
@@ -360,11 +351,7 @@ func (t *Table) wait(ctx context.Context, stop <-chan struct{}, s *shard, r *req
 }
 
 // noteGrant notes a lock granted after waiting.
-func (r *request) noteGrant() {
-	if !r.upgrade {
-		r.owner.add(r.hash)
-	}
-}
+func (r *request) noteGrant() { r.owner.note(r.hash, r.got) }
 
 // leave takes a request out of the queue. It reports true if it has been granted meanwhile. If it was refused
 // meanwhile, it has left already.
@@ -404,9 +391,11 @@ func (s *shard) settle(hash uint64, q *queue) {
 		}
 		q.waiters = slices.Delete(q.waiters, i, i+1)
 		if h := q.holds(w.owner); h >= 0 {
-			q.holders[h].mode = max(q.holders[h].mode, w.mode)
+			w.got = q.holders[h].raise(w.mode)
 		} else {
-			q.holders = append(q.holders, holder{w.owner, w.mode})
+			var h holding
+			h, w.got = w.owner.take(w.mode)
+			q.holders = append(q.holders, h)
 		}
 		w.granted = true
 		w.owner.ready <- struct{}{}
@@ -418,23 +407,33 @@ func (s *shard) settle(hash uint64, q *queue) {
 	case 0:
 		delete(s.keys, hash)
 	case 1:
-		s.keys[hash] = slot{owner: q.holders[0].owner, mode: q.holders[0].mode}
+		s.keys[hash] = slot{holding: q.holders[0]}
 	}
 }
 
 // Release gives up all locks of o, which may be another goroutine's work than its locking, after it.
 func (t *Table) Release(o *Owner) {
 	for _, hash := range o.held {
-		s := t.shard(hash)
-		s.mu.Lock()
-		if q := s.keys[hash].queue; q == nil {
-			delete(s.keys, hash)
-		} else {
-			i := q.holds(o)
+		t.release(o, hash)
+	}
+	for _, hash := range o.earlier {
+		t.release(o, hash)
+	}
+	o.held, o.raised, o.earlier, o.locks = o.held[:0], nil, nil, 0
+}
+
+// release gives up one lock, if o still has it.
+func (t *Table) release(o *Owner, hash uint64) {
+	s := t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.keys[hash]
+	if q := l.queue; q != nil {
+		if i := q.holds(o); i >= 0 {
 			q.holders = slices.Delete(q.holders, i, i+1)
 			s.settle(hash, q)
 		}
-		s.mu.Unlock()
+	} else if l.owner == o {
+		delete(s.keys, hash)
 	}
-	o.held = o.held[:0]
 }

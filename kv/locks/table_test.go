@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -24,6 +25,7 @@ var ctx = context.Background()
 type naiveTable struct {
 	holders map[string]map[int]kv.LockMode
 	waiters map[string][]naiveRequest
+	asked   map[int]map[string]kv.LockMode // by each owner in its present run, and granted
 }
 
 type naiveRequest struct {
@@ -60,12 +62,35 @@ func (n *naiveTable) settle(key string) {
 			n.holders[key] = map[int]kv.LockMode{}
 		}
 		n.holders[key][r.owner] = max(n.holders[key][r.owner], r.mode)
+		n.ask(key, r.owner, r.mode)
 	}
+}
+
+// ask notes a lock that an owner has asked for and got.
+func (n *naiveTable) ask(key string, owner int, m kv.LockMode) {
+	if n.asked[owner] == nil {
+		n.asked[owner] = map[string]kv.LockMode{}
+	}
+	n.asked[owner][key] = max(n.asked[owner][key], m)
+}
+
+// releaseTo goes back to what an owner had asked for in its present run.
+func (n *naiveTable) releaseTo(owner int, before map[string]kv.LockMode) {
+	for key, m := range n.asked[owner] {
+		if old, had := before[key]; !had {
+			delete(n.holders[key], owner)
+		} else if old != m {
+			n.holders[key][owner] = old
+		}
+		n.settle(key)
+	}
+	n.asked[owner] = maps.Clone(before)
 }
 
 func (n *naiveTable) acquire(key string, owner int, m kv.LockMode) {
 	held, has := n.holders[key][owner]
 	if has && held >= m {
+		n.ask(key, owner, m)
 		return
 	}
 	at := len(n.waiters[key])
@@ -125,6 +150,7 @@ func (n *naiveTable) release(owner int) {
 		delete(holders, owner)
 		n.settle(key)
 	}
+	delete(n.asked, owner)
 }
 
 // TestTable compares grants, waits and deadlocks with the naive table, without goroutines: a request that must wait
@@ -132,10 +158,15 @@ func (n *naiveTable) release(owner int) {
 func TestTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table := New(nil)
-		naive := &naiveTable{holders: map[string]map[int]kv.LockMode{}, waiters: map[string][]naiveRequest{}}
+		naive := &naiveTable{holders: map[string]map[int]kv.LockMode{}, waiters: map[string][]naiveRequest{}, asked: map[int]map[string]kv.LockMode{}}
 		const owners, keys = 6, 4
 		owner := make([]*Owner, owners)
 		waiting := make([]*request, owners)
+		type savepoint struct {
+			mark  Mark
+			asked map[string]kv.LockMode
+		}
+		savepoints := make([][]savepoint, owners)
 		for i := range owner {
 			owner[i] = &Owner{ID: uint64(i), ready: make(chan struct{}, 1)}
 		}
@@ -187,6 +218,33 @@ func TestTable(t *testing.T) {
 				}
 				table.Release(owner[i])
 				naive.release(i)
+				savepoints[i] = nil
+			},
+			"savepoint": func(t *rapid.T) {
+				i := rapid.IntRange(0, owners-1).Draw(t, "owner")
+				if waiting[i] != nil {
+					t.Skip("it waits")
+				}
+				savepoints[i] = append(savepoints[i], savepoint{owner[i].Mark(), maps.Clone(naive.asked[i])})
+			},
+			"release to": func(t *rapid.T) {
+				i := rapid.IntRange(0, owners-1).Draw(t, "owner")
+				if waiting[i] != nil || len(savepoints[i]) == 0 {
+					t.Skip("it cannot")
+				}
+				n := rapid.IntRange(0, len(savepoints[i])-1).Draw(t, "savepoint")
+				table.ReleaseTo(owner[i], savepoints[i][n].mark)
+				naive.releaseTo(i, savepoints[i][n].asked)
+				savepoints[i] = savepoints[i][:n+1]
+			},
+			"again": func(t *rapid.T) {
+				i := rapid.IntRange(0, owners-1).Draw(t, "owner")
+				if waiting[i] != nil {
+					t.Skip("it waits")
+				}
+				owner[i].Again()
+				delete(naive.asked, i)
+				savepoints[i] = nil
 			},
 			"": func(t *rapid.T) {
 				locked := 0
@@ -215,6 +273,17 @@ func TestTable(t *testing.T) {
 				}
 				if s := table.Stats(); s.Locks != locked {
 					t.Fatalf("%d locks, want %d", s.Locks, locked)
+				}
+				for i := range owner {
+					held := 0
+					for _, holders := range naive.holders {
+						if _, has := holders[i]; has {
+							held++
+						}
+					}
+					if owner[i].Held() != held {
+						t.Fatalf("owner %d has %d locks, want %d", i, owner[i].Held(), held)
+					}
 				}
 			},
 		})

@@ -36,7 +36,7 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 		r.retracted = true // by iterators left open
 	}
 	t.snapshot, t.writes, t.deltas, t.bytes = s.newest, new(buffer), new(deltas), 0
-	t.required, t.footprint = nil, nil
+	t.required, t.footprint, t.asked = nil, nil, nil
 	return nil
 }
 

@@ -74,6 +74,7 @@ func (t *txn) lock(ctx context.Context, key string, m kv.LockMode, policy kv.Wai
 	}
 	held, upgrade := q.holders[t]
 	if upgrade && held >= m {
+		t.ask(key, m)
 		return nil
 	}
 	w := &waiter{txn: t, key: key, mode: m, granted: make(chan struct{}), patience: policy.Patience}
@@ -92,7 +93,6 @@ func (t *txn) lock(ctx context.Context, key string, m kv.LockMode, policy kv.Wai
 	var refusal error
 	select {
 	case <-w.granted:
-		return nil
 	default:
 		switch {
 		case policy.NoWait:
@@ -120,6 +120,7 @@ func (t *txn) lock(ctx context.Context, key string, m kv.LockMode, policy kv.Wai
 		}
 	}
 	if refusal == nil {
+		t.ask(key, m)
 		return nil
 	}
 	if w.refused == nil {
@@ -227,6 +228,45 @@ func (t *txn) unlockAll() {
 		t.store.grant(key)
 	}
 	t.held = nil
+}
+
+// asking is a lock that a transaction has asked for, and got.
+type asking struct {
+	key  string
+	mode kv.LockMode
+}
+
+// ask notes a lock that the transaction has asked for since Begin or Restart.
+func (t *txn) ask(key string, m kv.LockMode) { t.asked = append(t.asked, asking{key, m}) }
+
+// UnlockTo implements kv.Txn.
+func (t *txn) UnlockTo(m kv.Mark) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	if t.ended {
+		return
+	}
+	before := map[string]kv.LockMode{}
+	for _, a := range t.asked[:m.(mark).asked] {
+		before[a.key] = max(before[a.key], a.mode)
+	}
+	for _, a := range t.asked[m.(mark).asked:] {
+		holders := t.store.locks[a.key].holders
+		old, had := before[a.key]
+		switch {
+		case had && old < a.mode:
+			holders[t] = old
+		case !had:
+			delete(holders, t)
+			t.held = slices.DeleteFunc(t.held, func(key string) bool { return key == a.key })
+		}
+	}
+	for _, a := range t.asked[m.(mark).asked:] {
+		if t.store.locks[a.key] != nil {
+			t.store.grant(a.key)
+		}
+	}
+	t.asked = t.asked[:m.(mark).asked]
 }
 
 // deadlock is the cycle of requests over which t waits for itself, its own first; nil if there is none. Only a new

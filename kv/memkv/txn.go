@@ -37,8 +37,9 @@ type txn struct {
 	waiting   *waiter  // the lock request it waits for, nil if none
 	doomed    error    // why only Restart and Rollback are left, nil if they are not
 	ended     bool
-	guarded   bool    // in store.guarded
-	reads     []*read // of all attempts before, while it is guarded
+	asked     []asking // since Begin or Restart
+	guarded   bool     // in store.guarded
+	reads     []*read  // of all attempts before, while it is guarded
 }
 
 // mark implements kv.Mark.
@@ -48,6 +49,7 @@ type mark struct {
 	bytes    int64
 	required int // length of the list
 	reads    int // length of the footprint
+	asked    int // length of the list
 }
 
 // usable tells why the transaction cannot go on, nil if it can.
@@ -166,6 +168,7 @@ func (t *txn) Savepoint() kv.Mark {
 	defer t.store.mu.Unlock()
 	return mark{
 		writes: t.writes.Copy(), deltas: t.deltas.Copy(), bytes: t.bytes, required: len(t.required), reads: len(t.footprint),
+		asked: len(t.asked),
 	}
 }
 

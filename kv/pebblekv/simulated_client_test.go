@@ -31,9 +31,10 @@ type simClient struct {
 	scan       kv.Iterator // an open one, nil if there is none
 	scanned    *simScan    // of it
 	locks      [len(simKeys)]simLock
-	guarded    []simFootprint // of earlier attempts, which others must not change
-	restarted  kv.Version     // from which on they must not
-	gaveWay    bool           // they may, for the transaction has waited for a lock, or is not the first
+	asked      [len(simKeys)]simLock // of locks: what was asked for since Begin or Restart
+	guarded    []simFootprint        // of earlier attempts, which others must not change
+	restarted  kv.Version            // from which on they must not
+	gaveWay    bool                  // they may, for the transaction has waited for a lock, or is not the first
 	committing bool
 	registered bool // in the model
 	version    kv.Version
@@ -54,6 +55,7 @@ type simMark struct {
 	mark                kv.Mark
 	own                 simWrites
 	reads, scans, needs int
+	asked               [len(simKeys)]simLock
 
 	checkReads, checkScans, rechecked int
 }
@@ -209,6 +211,7 @@ func (c *simClient) restart() error {
 	c.count("restart")
 	c.own, c.reads, c.values, c.marks = simWrites{}, simFootprint{}, c.values[:0], c.marks[:0]
 	c.checks, c.needs = simFootprint{}, nil
+	c.askNothing()
 	c.restarted, c.gaveWay = c.txn.ReadVersion(), false
 	if guard && c.store.guards.list[0] != c.txn.guard {
 		c.gaveWay = true // to those before it
@@ -498,7 +501,7 @@ func (c *simClient) observe() error {
 func (c *simClient) mark() {
 	c.Tracef("savepoint %d", len(c.marks))
 	c.marks = append(c.marks, simMark{
-		c.txn.Savepoint(), c.own, len(c.reads.reads), len(c.reads.scans), len(c.needs),
+		c.txn.Savepoint(), c.own, len(c.reads.reads), len(c.reads.scans), len(c.needs), c.asked,
 		len(c.checks.reads), len(c.checks.scans), c.rechecked,
 	})
 }
@@ -512,7 +515,11 @@ func (c *simClient) goBack() error {
 	if c.Choose(2) == 0 {
 		c.Tracef("roll back to %d", n)
 		c.txn.RollbackTo(c.marks[n].mark)
-		c.own, c.needs, c.marks = c.marks[n].own, c.needs[:c.marks[n].needs], c.marks[:n+1]
+		c.own, c.needs = c.marks[n].own, c.needs[:c.marks[n].needs]
+		if c.Choose(2) == 0 {
+			c.unlock(n)
+		}
+		c.marks = c.marks[:n+1]
 		return nil
 	}
 	c.retract(n)

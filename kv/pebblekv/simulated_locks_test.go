@@ -23,6 +23,31 @@ func (c *simClient) forgetLocks() {
 	for key := range c.locks {
 		c.locks[key] = simLock{notHeld, notHeld}
 	}
+	c.askNothing()
+}
+
+// askNothing begins a new history of locks.
+func (c *simClient) askNothing() {
+	for key := range c.asked {
+		c.asked[key] = simLock{notHeld, notHeld}
+	}
+}
+
+// unlock gives up the locks taken since a savepoint, which has been gone back to.
+func (c *simClient) unlock(n int) {
+	c.Tracef("unlock to %d", n)
+	c.count("unlock")
+	for key, now := range c.asked {
+		before, lock := c.marks[n].asked[key], &c.locks[key]
+		if now.least > before.most { // it has been asked for in a stronger mode, or for the first time
+			lock.most = before.most
+		}
+		if now.most > before.least { // it may have been
+			lock.least = min(lock.least, before.least)
+		}
+		c.asked[key] = before
+	}
+	c.txn.UnlockTo(c.marks[n].mark)
 }
 
 // someKeys are one or two keys.
@@ -106,6 +131,7 @@ func (c *simClient) lockOnce(keys []int, mode kv.LockMode, policy kv.WaitPolicy)
 	if c.locking != nil { // not granted
 		for _, key := range keys[:len(keys)-1] {
 			c.locks[key].most = max(c.locks[key].most, int(mode))
+			c.asked[key].most = max(c.asked[key].most, int(mode))
 		}
 		c.locking, c.arrival = nil, 0
 	}
@@ -151,6 +177,8 @@ func (c *simClient) granted() {
 	for _, key := range c.locking {
 		c.locks[key].least = max(c.locks[key].least, int(c.mode))
 		c.locks[key].most = max(c.locks[key].most, int(c.mode))
+		c.asked[key].least = max(c.asked[key].least, int(c.mode))
+		c.asked[key].most = max(c.asked[key].most, int(c.mode))
 	}
 	c.locking, c.arrival = nil, 0
 }

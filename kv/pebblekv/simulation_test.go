@@ -403,7 +403,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, what := range []string{
 		"canceled", "close", "commit", "conflict", "crash", "deadlock", "failure", "gap found", "group of several", "lock not available", "lock skipped",
-		"lock wait", "marked conflict", "recheck", "refresh", "refused", "restart", "several unsynced", "stale", "unavailable",
+		"lock wait", "marked conflict", "recheck", "refresh", "refused", "restart", "several unsynced", "stale", "unavailable", "unlock",
 	} {
 		if counts[what] == 0 {
 			t.Errorf("there was no %s", what)

@@ -77,6 +77,7 @@ type mark struct {
 	reads   conflict.Mark
 	checks  *conflict.Footprint // that checked is a mark of
 	checked conflict.Mark
+	locks   locks.Mark
 }
 
 // usable tells why the transaction cannot go on, nil if it can.
@@ -545,6 +546,7 @@ func (t *txn) Savepoint() kv.Mark {
 	t.marked = t.frozen()
 	m := &mark{
 		writes: t.writes.Save(), runs: t.spilled.runs, deltas: t.deltas.Save(), needs: len(t.needs), reads: t.reads.Mark(),
+		locks: t.owner.Mark(),
 	}
 	if t.checks != nil {
 		m.checks, m.checked = t.checks, t.checks.Mark()
@@ -588,6 +590,13 @@ func (t *txn) Retract(m kv.Mark) {
 		if since {
 			it.retracted, it.stale = true, true
 		}
+	}
+}
+
+// UnlockTo implements kv.Txn.
+func (t *txn) UnlockTo(m kv.Mark) {
+	if !t.ended {
+		t.store.locks.ReleaseTo(&t.owner, m.(*mark).locks)
 	}
 }
 
@@ -674,6 +683,7 @@ func (t *txn) Restart(ctx context.Context, guard bool) error {
 	t.writes, t.deltas, t.needs, t.bulk, t.err = buffer.Buffer{}, buffer.Buffer{}, nil, nil, nil
 	t.written = 0
 	t.spilled.close(s)
+	t.owner.Again()
 	t.ownReads, t.keepOwn, t.marked = false, false, spill.Writes{}
 	t.reads, t.checks = conflict.Footprint{Limit: t.reads.Limit}, nil
 	t.values = arena.Arena{}

@@ -1,0 +1,151 @@
+package planner_test
+
+import (
+	"strings"
+	"testing"
+
+	"holdfast/planner/sessiontest"
+	"holdfast/sql/errs"
+)
+
+// script runs statements one by one; those that begin with ! must fail, the others must not.
+func script(t *testing.T, x *sessiontest.Client, texts string) {
+	t.Helper()
+	for _, text := range strings.Split(texts, ";") {
+		text, fails := strings.CutPrefix(strings.TrimSpace(text), "!")
+		if text == "" {
+			continue
+		}
+		if _, err := x.Exec(text); (err != nil) != fails {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+// locked reports whether a row of t is locked by someone else against a strength.
+func locked(t *testing.T, y *sessiontest.Client, id, strength string) bool {
+	t.Helper()
+	_, err := y.Exec("SELECT 1 FROM t WHERE id = " + id + " FOR " + strength + " NOWAIT")
+	if err != nil && errs.CodeOf(err) != errs.LockNotAvailable {
+		t.Fatal(err)
+	}
+	return err != nil
+}
+
+// TestSavepointLocks: going back to a savepoint, or failing after it, gives up the locks taken since, also if the transaction has been
+// run again meanwhile.
+func TestSavepointLocks(t *testing.T) {
+	const since = "UPDATE t SET b = 7 WHERE id = 2; SELECT 1 FROM t WHERE id = 1 FOR UPDATE"
+	for _, test := range []struct{ name, since, back string }{
+		{"ROLLBACK TO", since, "ROLLBACK TO s"},
+		{"an error", since, "!SELECT 1 / 0"},
+		{"an error and ROLLBACK TO", since, "!SELECT 1 / 0; ROLLBACK TO s"},
+		{"twice", since, "ROLLBACK TO s; " + since + "; !SELECT 1 / 0; ROLLBACK TO s"},
+		{"a savepoint inside", "SAVEPOINT u;" + since + "; RELEASE u; SAVEPOINT u", "ROLLBACK TO s"},
+		{"an error after a savepoint inside", since + "; SAVEPOINT u; UPDATE t SET b = 7 WHERE id = 3; !SELECT 1 / 0", "ROLLBACK TO s"},
+	} {
+		for _, again := range []bool{false, true} {
+			name := test.name
+			if again {
+				name += ", run again"
+			}
+			t.Run(name, func(t *testing.T) {
+				db := sessiontest.OpenPebble(t)
+				x, y := db.Connect(), db.Connect()
+				x.Must(replaySchema)
+				script(t, x, "BEGIN; SELECT a > 0 FROM t WHERE id = 5; SAVEPOINT first; SELECT 1 FROM t WHERE id = 1 FOR SHARE; SAVEPOINT s;"+test.since)
+				if again && !strings.Contains(test.since, "!") {
+					y.Must("UPDATE t SET a = 50 WHERE id IN (4, 5)")
+					script(t, x, "UPDATE t SET b = 8 WHERE id = 4")
+					if db.Engine.Reruns() == 0 {
+						t.Error("nothing was run again")
+					}
+				}
+				if !locked(t, y, "2", "KEY SHARE") && !locked(t, y, "2", "SHARE") || !locked(t, y, "1", "SHARE") {
+					t.Error("the locks are not there")
+				}
+				script(t, x, test.back)
+				if locked(t, y, "2", "UPDATE") || locked(t, y, "4", "UPDATE") || locked(t, y, "1", "SHARE") {
+					t.Error("locks stay that were taken since the savepoint")
+				}
+				if !locked(t, y, "1", "UPDATE") {
+					t.Error("a lock of before has gone")
+				}
+				script(t, x, "ROLLBACK TO first")
+				if locked(t, y, "1", "UPDATE") {
+					t.Error("a lock stays that was taken since the first savepoint")
+				}
+				script(t, x, "UPDATE t SET b = b + 1 WHERE id = 2; COMMIT")
+				y.Query("SELECT b FROM t WHERE id = 2", "1")
+			})
+		}
+	}
+}
+
+// TestSavepointWaiter: who waits for a lock that a savepoint gives up goes on.
+func TestSavepointWaiter(t *testing.T) {
+	db := sessiontest.OpenPebble(t)
+	x, y := db.Connect(), db.Connect()
+	x.Must(replaySchema)
+	script(t, x, "BEGIN; UPDATE t SET b = b + 1 WHERE id = 1; SAVEPOINT s; UPDATE t SET b = b + 1 WHERE id = 2")
+	done := make(chan error)
+	go func() {
+		_, err := y.Exec("UPDATE t SET b = b + 10 WHERE id = 2")
+		done <- err
+	}()
+	script(t, x, "ROLLBACK TO s")
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	script(t, x, "UPDATE t SET b = b + 1 WHERE id = 2; COMMIT")
+	y.Query("SELECT id, b FROM t WHERE id < 3 ORDER BY id", "1|1\n2|11")
+}
+
+// TestSavepointPortals: ROLLBACK TO closes the portals and cursors made since the savepoint and no others, also if the transaction has
+// been run again before.
+func TestSavepointPortals(t *testing.T) {
+	for _, again := range []string{"", "UPDATE t SET a = 50 WHERE id IN (4, 5)"} {
+		db := sessiontest.OpenPebble(t)
+		x, y := db.Connect(), db.Connect()
+		x.Must(replaySchema)
+		bind := func(name string) {
+			if err := x.Session.Bind(name, "select", nil, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := x.Session.Parse("select", "SELECT 1", nil); err != nil {
+			t.Fatal(err)
+		}
+		script(t, x, "DECLARE held CURSOR WITH HOLD FOR SELECT 1; BEGIN; SELECT a > 0 FROM t WHERE id = 5; DECLARE before CURSOR FOR SELECT id FROM t")
+		bind("bound before")
+		script(t, x, "SAVEPOINT s; DECLARE since CURSOR FOR SELECT id FROM t; DECLARE inside CURSOR FOR SELECT 1; CLOSE inside")
+		bind("bound since")
+		script(t, x, "SAVEPOINT u; FETCH 1 FROM before; DECLARE inside CURSOR FOR SELECT 1")
+		if again != "" {
+			y.Must(again)
+			script(t, x, "UPDATE t SET b = 8 WHERE id = 4")
+			if db.Engine.Reruns() == 0 {
+				t.Error("nothing was run again")
+			}
+		}
+		open := func(want string) {
+			t.Helper()
+			got := ""
+			for _, name := range []string{"held", "before", "bound before", "since", "bound since", "inside"} {
+				if _, _, err := x.Session.DescribePortal(name); err == nil {
+					got += name + ", "
+				}
+			}
+			if got != want {
+				t.Errorf("after %q open: %s\nwant: %s", again, got, want)
+			}
+		}
+		open("held, before, bound before, since, bound since, inside, ")
+		script(t, x, "ROLLBACK TO u")
+		open("held, before, bound before, since, bound since, ")
+		script(t, x, "ROLLBACK TO s")
+		open("held, before, bound before, ")
+		script(t, x, "COMMIT")
+		open("held, ")
+	}
+}
