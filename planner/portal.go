@@ -13,7 +13,7 @@ import (
 // portal is a statement bound to its parameters, and how far it has been run.
 type portal struct {
 	name    string
-	number  int64 // portals are numbered as they are made
+	step    int64 // of the transaction (transaction.stepsDone) in or after which it was made; 0 if it is of an earlier one
 	stmt    *prepared
 	params  []types.Datum
 	formats []int16
@@ -113,8 +113,9 @@ func (s *Session) Bind(name, statement string, formats []int16, values [][]byte,
 }
 
 func (s *Session) addPortal(p *portal) {
-	s.portalCount++
-	p.number = s.portalCount
+	if s.tx != nil {
+		p.step = s.tx.stepsDone
+	}
 	s.portals[p.name] = p
 }
 
@@ -257,7 +258,7 @@ func (s *Session) endPortals(t *transaction, committed bool) {
 		if p.cursor == nil || !p.cursor.hold || p.tx == t && !committed {
 			s.closePortal(name)
 		} else {
-			p.tx = nil
+			p.tx, p.step = nil, 0
 		}
 	}
 }

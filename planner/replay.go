@@ -128,6 +128,7 @@ func (s *Session) finishStep(out Output, st *step, err error) (same bool) {
 
 // keep adds a step, unless there are too many.
 func (t *transaction) keep(st step) {
+	t.stepsDone++
 	if t.unkept != "" {
 		return
 	}

@@ -35,7 +35,6 @@ type Session struct {
 
 	statements    map[string]*prepared
 	portals       map[string]*portal
-	portalCount   int64 // portals made so far
 	tx            *transaction
 	replaying     bool              // the transaction is being run again
 	repeating     bool              // and its present statement had come to its end before

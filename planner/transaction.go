@@ -33,13 +33,15 @@ type transaction struct {
 	changedSchema bool
 	savepoints    []savepoint
 
-	steps   []step
-	kept    int64    // about how many bytes the steps hold
-	unkept  string   // why the transaction cannot be run again; "" if it can
-	reruns  int      // how often it has been
-	draws   draws    // what it got from sequences and the like
-	random  rand.PCG // random() at its beginning
-	waiting bool     // its snapshot may not be durable
+	steps []step
+	// stepsDone counts the steps, also when they are not kept: each has the same number when the transaction is run again.
+	stepsDone int64
+	kept      int64    // about how many bytes the steps hold
+	unkept    string   // why the transaction cannot be run again; "" if it can
+	reruns    int      // how often it has been
+	draws     draws    // what it got from sequences and the like
+	random    rand.PCG // random() at its beginning
+	waiting   bool     // its snapshot may not be durable
 
 	// afterCommit runs once the transaction is durable, afterEnd when it ends in any way.
 	afterCommit []func()
@@ -68,7 +70,7 @@ type savepoint struct {
 	commits       int // length of afterCommit
 	deferred      exec.DeferredMark
 	requirements  exec.RequirementsMark
-	portals       int64 // number of the newest portal
+	step          int64 // its number
 }
 
 var (
@@ -488,7 +490,7 @@ func (s *Session) drop() {
 // pushSavepoint makes a savepoint.
 func (s *Session) pushSavepoint(name string) {
 	t := s.tx
-	p := savepoint{name: name, readOnly: t.readOnly, snapshot: t.snapshot, changedSchema: t.changedSchema, settings: s.settings.mark(), commits: len(t.afterCommit), deferred: t.deferred.Mark(), requirements: t.requirements.Mark(), portals: s.portalCount}
+	p := savepoint{name: name, readOnly: t.readOnly, snapshot: t.snapshot, changedSchema: t.changedSchema, settings: s.settings.mark(), commits: len(t.afterCommit), deferred: t.deferred.Mark(), requirements: t.requirements.Mark(), step: t.stepsDone}
 	if t.kv != nil {
 		p.mark, p.hasMark = t.kv.Savepoint(), true
 	}
@@ -554,7 +556,7 @@ func (s *Session) rollbackTo(name string) error {
 	t.afterCommit = t.afterCommit[:p.commits]
 	t.deferred.RollbackTo(p.deferred)
 	for name, c := range s.portals {
-		if c.number > p.portals {
+		if c.step > p.step {
 			s.closePortal(name)
 		}
 	}
