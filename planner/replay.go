@@ -187,8 +187,8 @@ func (s *Session) replay(ctx context.Context, out Output, again *rerun) error {
 	for live < len(steps) && steps[live].from < out.Sent() {
 		live++
 	}
-	s.replayed = s.statementText()
-	defer func() { s.showStatement(s.replayed) }()
+	s.replayed, s.before = s.statementText(), s.outlive()
+	defer func() { s.showStatement(s.replayed); s.before = nil }()
 	forgotten := s.forgotten(steps)
 	statement := len(steps) > 0 && steps[len(steps)-1].unfinished
 	for {
@@ -443,6 +443,9 @@ func (s *Session) lose(why error) error {
 	t := s.tx
 	if t == nil {
 		return why
+	}
+	if s.before != nil {
+		s.restore(s.before)
 	}
 	if !t.explicit && !t.block {
 		s.abandon()

@@ -149,3 +149,32 @@ func TestSavepointPortals(t *testing.T) {
 		open("held, ")
 	}
 }
+
+// TestLostReplay: a transaction that comes to its end while it is run again leaves the session as its statements have left it, also
+// those that were not reached.
+func TestLostReplay(t *testing.T) {
+	db := sessiontest.OpenPebble(t)
+	x, y := db.Connect(), db.Connect()
+	x.Must(replaySchema)
+	x.Must("CREATE SEQUENCE q; PREPARE old AS SELECT 3")
+	script(t, x, "SELECT nextval('q'); DECLARE moved SCROLL CURSOR WITH HOLD FOR SELECT g FROM generate_series(1, 9) g; DECLARE closed CURSOR WITH HOLD FOR SELECT 1")
+	script(t, x, "BEGIN; PREPARE first AS SELECT 1; SELECT a FROM t WHERE id = 5")
+	script(t, x, "PREPARE second AS SELECT 2; DEALLOCATE old; SELECT setval('q', 40); FETCH 3 FROM moved; CLOSE closed; SELECT setseed(0.5)")
+	if err := x.Session.Parse("message", "SELECT 3", nil); err != nil {
+		t.Fatal(err)
+	}
+	y.Must("UPDATE t SET a = 50 WHERE id IN (4, 5)")
+	script(t, x, "!UPDATE t SET b = 8 WHERE id = 4; ROLLBACK")
+	x.Query("EXECUTE first", "1")
+	x.Query("EXECUTE second", "2")
+	x.Query("SELECT name FROM pg_prepared_statements ORDER BY name", "first\nmessage\nsecond")
+	x.Query("SELECT currval('q')", "40")
+	x.Query("FETCH 1 FROM moved", "4")
+	script(t, x, "!FETCH 1 FROM closed")
+	random := x.Must("SELECT random()").String()
+	x.Query("SELECT setseed(0.5)", "")
+	x.Query("SELECT random()", random)
+	if db.Engine.Reruns() == 0 {
+		t.Error("nothing was run again")
+	}
+}

@@ -39,6 +39,7 @@ type Session struct {
 	replaying     bool              // the transaction is being run again
 	repeating     bool              // and its present statement had come to its end before
 	replayed      string            // because of this statement
+	before        *outliving        // of its first statement that is run again
 	reconsidered  int               // violations of constraints for which the present statement has started over
 	told          int64             // rows changed, if that is all that the present statement has answered; else -1
 	noticed       bool              // it has sent a notice
