@@ -76,8 +76,8 @@ type Output interface {
 	Append(p []byte) error
 }
 
-// Digest tells answers apart: the number of their bytes and a hash of them.
+// Digest tells answers apart: the number of their bytes, of their rows (or pieces of COPY data), and a hash of the bytes.
 type Digest struct {
-	Bytes int64
-	Hash  uint64
+	Bytes, Rows int64
+	Hash        uint64
 }

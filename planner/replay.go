@@ -81,6 +81,7 @@ type step struct {
 	from, to int64 // its answer
 	digest   Digest
 	failure  error  // that it ended with
+	left     *left  // what it left, if it is not run again for the silence (fleeting)
 	between  []byte // answers of other messages after it
 	// unfinished: it has met the conflict before its end.
 	unfinished bool
@@ -120,6 +121,9 @@ func (s *Session) runStatement(ctx context.Context, out Output, st step) error {
 func (s *Session) finishStep(out Output, st *step, err error) (same bool) {
 	st.digest, same = out.EndAnswer()
 	st.to, st.failure, st.unfinished = out.Mark(), err, false
+	if st.fleeting() {
+		st.left = s.leftBy()
+	}
 	if !same {
 		out.Truncate(out.Sent())
 	}
@@ -348,11 +352,15 @@ func (s *Session) replaySteps(ctx context.Context, out Output, steps []step, liv
 // runSilently runs a step whose answer the client has, and reports whether it is still the same. failure is the step's
 // own error, if it fails now; err is one that ends running again.
 func (s *Session) runSilently(ctx context.Context, out Output, st *step, again *rerun) (same bool, failure, err error) {
-	if errs.CodeOf(st.failure) == errs.QueryCanceled && *st.data == nil {
-		// It was not the database that gave this answer, and without the client's cancel it might take for ever.
-		if st.digest.Bytes > 0 {
-			return false, nil, s.lose(s.cannotReplay(again, "a statement was canceled in the middle of its answer: "+excerpt(st.text)))
+	if st.fleeting() {
+		if st.digest.Rows > 0 {
+			what := "was canceled"
+			if errs.CodeOf(st.failure) == errs.LockNotAvailable {
+				what = "did not get a lock"
+			}
+			return false, nil, s.lose(s.cannotReplay(again, "a statement "+what+" in the middle of its answer: "+excerpt(st.text)))
 		}
+		s.leave(st.left)
 		return true, nil, nil
 	}
 	silent := out.Silent()

@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -177,4 +178,77 @@ func TestLostReplay(t *testing.T) {
 	if db.Engine.Reruns() == 0 {
 		t.Error("nothing was run again")
 	}
+}
+
+// TestReplayFleeting: a statement that got no lock, or was canceled, is not run again with its transaction. One that got its lock at
+// once waits for it then.
+func TestReplayFleeting(t *testing.T) {
+	for _, test := range []struct{ name, before, want string }{
+		{"NOWAIT", "!SELECT a FROM t WHERE id = 3 FOR UPDATE NOWAIT", ""},
+		{"NOWAIT and sequences", "!SELECT a FROM t WHERE id = 3 AND nextval('q') > 0 FOR UPDATE NOWAIT; ROLLBACK TO s; SELECT currval('q'), nextval('q'), random()", ""},
+		{"lock_timeout", "SET LOCAL lock_timeout = '1ms'; !UPDATE t SET b = 1 WHERE id = 3", ""},
+		{"lock_timeout after a write", "SET LOCAL lock_timeout = '1ms'; UPDATE t SET b = 1 WHERE id = 2; !DELETE FROM t WHERE id IN (2, 3)", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			db := sessiontest.OpenPebble(t)
+			x, y, z := db.Connect(), db.Connect(), db.Connect()
+			x.Must(replaySchema)
+			x.Must("CREATE SEQUENCE q")
+			script(t, z, "BEGIN; SELECT 1 FROM t WHERE id = 3 FOR UPDATE")
+			script(t, x, "BEGIN; SELECT a > 0 FROM t WHERE id = 5; SAVEPOINT s; "+test.before+"; ROLLBACK TO s")
+			script(t, z, "ROLLBACK")
+			y.Must("UPDATE t SET a = 50 WHERE id IN (4, 5)")
+			script(t, x, "UPDATE t SET b = 8 WHERE id = 4")
+			if strings.Contains(test.name, "sequences") {
+				x.Query("SELECT currval('q'), nextval('q')", "2|3")
+			}
+			script(t, x, "COMMIT")
+			y.Query("SELECT id, b FROM t ORDER BY id", "1|0\n2|0\n3|0\n4|8\n5|0")
+			if db.Engine.Reruns() == 0 {
+				t.Error("nothing was run again")
+			}
+		})
+	}
+	t.Run("canceled before its first row", func(t *testing.T) {
+		db := sessiontest.OpenPebble(t)
+		x, y := db.Connect(), db.Connect()
+		x.Must(replaySchema)
+		script(t, x, "BEGIN; SELECT a > 0 FROM t WHERE id = 5; SAVEPOINT s")
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if _, err := x.ExecContext(ctx, "SELECT count(*) FROM t"); errs.CodeOf(err) != errs.QueryCanceled {
+			t.Fatal(err)
+		}
+		y.Must("UPDATE t SET a = 50 WHERE id IN (4, 5)")
+		script(t, x, "ROLLBACK TO s; UPDATE t SET b = 8 WHERE id = 4; COMMIT")
+		if db.Engine.Reruns() == 0 {
+			t.Error("nothing was run again")
+		}
+	})
+	t.Run("NOWAIT that had its lock", func(t *testing.T) {
+		db := sessiontest.OpenPebble(t)
+		x, y, z := db.Connect(), db.Connect(), db.Connect()
+		x.Must(replaySchema)
+		script(t, x, "BEGIN; SELECT a > 0 FROM t WHERE id = 5; SAVEPOINT s; SELECT a FROM t WHERE id = 3 FOR UPDATE NOWAIT; ROLLBACK TO s")
+		script(t, z, "BEGIN; SELECT 1 FROM t WHERE id = 3 FOR UPDATE")
+		y.Must("UPDATE t SET a = 50 WHERE id IN (4, 5)")
+		done := make(chan error, 1)
+		go func() {
+			_, err := x.Exec("UPDATE t SET b = 8 WHERE id = 4")
+			done <- err
+		}()
+		for waits := false; !waits; {
+			select {
+			case err := <-done:
+				t.Fatalf("it does not wait: %v", err)
+			default:
+				waits = y.Must("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted").String() == "t"
+			}
+		}
+		script(t, z, "COMMIT")
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		script(t, x, "COMMIT")
+	})
 }

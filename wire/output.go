@@ -39,6 +39,7 @@ type output struct {
 	// digest of those that were.
 	from, hashed int64
 	digest       maphash.Hash
+	rows         int64 // rows, or pieces of COPY data, in the present answer
 	skip         int64
 	skipped      int64 // skip as it was at the Reset
 	want         uint64
@@ -158,6 +159,7 @@ func formatOf(formats []int16, i int) int16 {
 
 func (o *output) Rows(cols []planner.ResultColumn, formats []int16, b *types.Batch) error {
 	env := o.env()
+	o.rows += int64(b.N)
 	for k := 0; k < b.N; k++ {
 		i := k
 		if b.Sel != nil {
@@ -285,6 +287,7 @@ func (o *output) copyResponse(kind byte, binary bool, columns int) error {
 }
 
 func (o *output) CopyData(p []byte) error {
+	o.rows++
 	at := o.begin('d')
 	o.buf = append(o.buf, p...)
 	return o.end(at)
@@ -302,7 +305,7 @@ func (o *output) BeginAnswer() {
 	o.from = o.Mark()
 	o.hashed = o.from
 	o.digest.Reset()
-	o.skip, o.different = 0, false
+	o.skip, o.different, o.rows = 0, false, 0
 }
 
 func (o *output) EndAnswer() (planner.Digest, bool) {
@@ -310,7 +313,7 @@ func (o *output) EndAnswer() (planner.Digest, bool) {
 	// An answer that has become shorter than what was sent of it is another one.
 	same := o.skip == 0 && !o.different
 	o.skip, o.different = 0, false
-	return planner.Digest{Bytes: o.Mark() - o.from, Hash: o.digest.Sum64()}, same
+	return planner.Digest{Bytes: o.Mark() - o.from, Rows: o.rows, Hash: o.digest.Sum64()}, same
 }
 
 func (o *output) Reset(mark int64) bool {
@@ -323,6 +326,7 @@ func (o *output) Reset(mark int64) bool {
 			o.from, o.hashed = mark, mark
 			o.digest.Reset()
 		}
+		o.rows = 0
 		return true
 	case mark != o.from:
 		return false
@@ -336,7 +340,7 @@ func (o *output) Reset(mark int64) bool {
 		o.skip, o.want = o.sent-o.from, o.digest.Sum64()
 	}
 	o.skipped, o.different = o.skip, false
-	o.sent, o.hashed = o.from, o.from
+	o.sent, o.hashed, o.rows = o.from, o.from, 0
 	o.digest.Reset()
 	o.buf = o.buf[:0]
 	return true

@@ -29,6 +29,9 @@ type Ctx struct {
 	TempDir string
 	// LockTimeout is the setting lock_timeout; 0: none.
 	LockTimeout time.Duration
+	// Repeated: the statement is run again, and has had its locks the first time. NOWAIT waits, since it says nothing of the state
+	// whether they can be had at once now.
+	Repeated bool
 	// DeadlockTimeout is the setting deadlock_timeout: see kv.WaitPolicy.Patience.
 	DeadlockTimeout time.Duration
 	// Notice sends a notice or warning to the client; nil: dropped.

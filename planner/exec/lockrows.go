@@ -135,11 +135,12 @@ func (o *lockRowsOp) lock(ctx *Ctx, b *types.Batch, i int) (bool, error) {
 		}
 		key := l.codec.AppendKey(nil, v.S[i])
 		o.keys = append(o.keys[:0], key)
-		err := acquire(ctx, l.Table, o.keys, l.mode, kv.WaitPolicy{NoWait: l.NoWait, SkipLocked: l.SkipLocked}, whileLocking)
+		noWait := l.NoWait && !ctx.Repeated
+		err := acquire(ctx, l.Table, o.keys, l.mode, kv.WaitPolicy{NoWait: noWait, SkipLocked: l.SkipLocked}, whileLocking)
 		if errors.Is(err, kv.ErrLockSkipped) {
 			return false, nil
 		}
-		if errors.Is(err, kv.ErrLockNotAvailable) && l.NoWait {
+		if errors.Is(err, kv.ErrLockNotAvailable) && noWait {
 			// The cause stays out of it: it would be told as a timeout.
 			return false, errs.New(errs.LockNotAvailable, "could not obtain lock on row in relation %q", l.Table.Name)
 		}

@@ -330,11 +330,12 @@ func (o *output) Sent() int64 { return o.sent }
 func (o *output) BeginAnswer() { o.from = o.Mark() }
 
 func (o *output) EndAnswer() (planner.Digest, bool) {
-	h := fnv.New64()
+	h, rows := fnv.New64(), 0
 	for _, e := range o.events[o.from-o.sent:] {
+		rows += len(e.rows)
 		fmt.Fprintf(h, "%q %q %q %v;", e.columns, e.rows, e.tag, e.notice)
 	}
-	return planner.Digest{Bytes: o.Mark() - o.from, Hash: h.Sum64()}, true
+	return planner.Digest{Bytes: o.Mark() - o.from, Rows: int64(rows), Hash: h.Sum64()}, true
 }
 
 func (o *output) Silent() planner.Output { return &output{client: o.client, silent: true} }
