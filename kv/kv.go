@@ -166,8 +166,8 @@ type Txn interface {
 	Retract(Mark)
 	// UnlockTo gives up the locks that were asked for since the mark and not before, and gives those that were asked for in a
 	// stronger mode since their mode of before. It follows RollbackTo the mark: what was written under these locks is
-	// undone. Locks that are left of before a Restart count as asked for when Lock asks for them again. Who waits
-	// for the locks goes on; whoever has relied on what they kept from change has it in the footprint, or nowhere.
+	// undone. Locks that are left of before a Restart count as asked for when Lock asks for them again. What the locks kept
+	// from change may change from now on: a caller whose results have relied on it, and were seen, must have observed it.
 	UnlockTo(Mark)
 
 	// Commit validates and makes the writes durable. It fails with ErrConflict, ErrRecheck, a *RequirementError, ErrTooLarge,

@@ -217,7 +217,7 @@ func (s *Session) execContext(ctx context.Context, params []types.Datum) *exec.C
 	return &exec.Ctx{
 		Ctx: *s.functionContext(ctx), Reader: s.tx.kv.View(), Txn: s.tx.kv, Params: params, Catalog: s.tx.snapshot,
 		WorkMem: s.settings.workMem, TempDir: s.engine.config.TempDir, LockTimeout: s.settings.timeouts.lock, DeadlockTimeout: s.settings.timeouts.deadlock, Notice: s.notice,
-		Repeated: s.repeating,
+		Savepoint: len(s.tx.savepoints) > 0, Repeated: s.repeating,
 		Waited: &s.waited, WaitedBefore: s.waited,
 		Deferred: &s.tx.deferred, Requirements: &s.tx.requirements, Repeats: &s.tx.repeats, RowNumbers: s.engine.catalog.RowNumbers, Changed: s.rowsChanged, Counts: s.tableCounts,
 	}

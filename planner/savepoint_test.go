@@ -252,3 +252,37 @@ func TestReplayFleeting(t *testing.T) {
 		script(t, x, "COMMIT")
 	})
 }
+
+// TestSavepointReads: what a statement has shown of a row by its lock alone, which is given up when the savepoint is gone back to, is
+// compared at COMMIT like what was read.
+func TestSavepointReads(t *testing.T) {
+	for _, test := range []struct{ name, shown, changed, want string }{
+		{"RETURNING", "UPDATE c SET a = 100 WHERE id = 1 RETURNING b", "UPDATE c SET b = 5 WHERE id = 1", "40001"},
+		{"RETURNING of what stays", "UPDATE c SET a = 100 WHERE id = 1 RETURNING a", "UPDATE c SET b = 5 WHERE id = 1", ""},
+		{"a CHECK", "!UPDATE c SET a = 100 WHERE id = 2", "UPDATE c SET b = 200 WHERE id = 2", "40001"},
+		{"a CHECK of another row", "!UPDATE c SET a = 100 WHERE id = 2", "UPDATE c SET b = 2000 WHERE id = 3", ""},
+		{"DELETE RETURNING", "DELETE FROM c WHERE id = 1 RETURNING b", "UPDATE c SET b = 5 WHERE id = 1", "40001"},
+		{"ON CONFLICT", "INSERT INTO c VALUES (1, 1, 1, 1) ON CONFLICT (id) DO UPDATE SET a = 100 RETURNING b", "UPDATE c SET b = 5 WHERE id = 1", "40001"},
+		{"SELECT FOR UPDATE", "SELECT b FROM c WHERE id = 1 FOR UPDATE", "UPDATE c SET b = 5 WHERE id = 1", "40001"},
+		{"SKIP LOCKED", "SELECT b FROM c WHERE id = 1 FOR UPDATE SKIP LOCKED", "UPDATE c SET b = 5 WHERE id = 1", "40001"},
+		{"a reference", "INSERT INTO child VALUES (1, 3)", "UPDATE c SET b = 5 WHERE id = 3", ""},
+		{"a reference that goes", "INSERT INTO child VALUES (1, 3)", "DELETE FROM c WHERE id = 3", "40001"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			db := sessiontest.OpenPebble(t)
+			x, y := db.Connect(), db.Connect()
+			x.Must(replaySchema)
+			x.Must(`CREATE TABLE c (id int PRIMARY KEY, a int, b int DEFAULT 1000, pad int, CHECK (a < b)); CREATE TABLE child (id int PRIMARY KEY, c int REFERENCES c);
+				INSERT INTO c VALUES (1, 1, 1000), (2, 2, 20), (3, 3, 1000)`)
+			if test.changed == "UPDATE c SET b = 5 WHERE id = 1" {
+				x.Must("ALTER TABLE c DROP CONSTRAINT c_check")
+			}
+			script(t, x, "BEGIN; SAVEPOINT s; "+test.shown+"; ROLLBACK TO s; UPDATE t SET b = 9 WHERE id = 1")
+			y.Must(test.changed)
+			_, err := x.Exec("COMMIT")
+			if code := string(errs.CodeOf(err)); err == nil && test.want != "" || err != nil && code != test.want {
+				t.Errorf("COMMIT: %v, want %q", err, test.want)
+			}
+		})
+	}
+}

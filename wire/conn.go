@@ -80,6 +80,7 @@ func (c *conn) serve() {
 	defer func() {
 		if p := recover(); p != nil {
 			c.server.options.Logger.Error("connection failed", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.out.drop() // it may end in the middle of a message, and tell of what will not be committed
 			c.farewell(fatal(errs.New(errs.InternalError, "internal error: %v", p).
 				WithHint("The transaction was rolled back. Please report this with the server's log.")))
 		}
@@ -101,10 +102,13 @@ func (c *conn) serve() {
 	_ = c.out.flush()
 }
 
-// farewell tells the client why its connection ends.
+// farewell tells the client why its connection ends. Answers that are held rest on a transaction that ends with it, and on a state
+// that may not be durable: the client does not get them any more.
 func (c *conn) farewell(e *errs.Error) {
 	_ = c.conn.SetWriteDeadline(time.Now().Add(farewellTimeout))
-	c.out.held = false
+	if c.out.held {
+		c.out.drop()
+	}
 	_ = c.out.fail(e)
 	_ = c.out.flush()
 }

@@ -94,6 +94,12 @@ func (o *output) flush() error {
 	return o.err
 }
 
+// drop takes back everything that has not been sent, whatever the state of the present answer is.
+func (o *output) drop() {
+	o.buf, o.held, o.skip, o.different = o.buf[:0], false, 0, false
+	o.from, o.hashed = o.sent, o.sent
+}
+
 // hash puts what has been added to the present answer into its digest, and drops what is not to be sent again.
 func (o *output) hash() {
 	if o.skip > 0 {

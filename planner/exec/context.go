@@ -29,6 +29,9 @@ type Ctx struct {
 	TempDir string
 	// LockTimeout is the setting lock_timeout; 0: none.
 	LockTimeout time.Duration
+	// Savepoint: the transaction can go back to a savepoint, and gives up its locks then. What it locks is therefore observed too, with the
+	// columns that the lock protects: RETURNING, CHECKs and rules show what is in the footprint by nothing else.
+	Savepoint bool
 	// Repeated: the statement is run again, and has had its locks the first time. NOWAIT waits, since it says nothing of the state
 	// whether they can be had at once now.
 	Repeated bool

@@ -36,6 +36,11 @@ func (e *LockWaitError) Unwrap() error { return e.Err }
 func acquire(ctx *Ctx, table *catalog.Table, keys [][]byte, mode kv.LockMode, policy kv.WaitPolicy, while string) error {
 	policy.Timeout, policy.Patience = ctx.LockTimeout, ctx.DeadlockTimeout
 	err := ctx.Txn.Lock(ctx, keys, mode, policy)
+	if err == nil && ctx.Savepoint {
+		for _, key := range keys {
+			ctx.Txn.Observe(key, mode.Protects())
+		}
+	}
 	if err == nil || errors.Is(err, kv.ErrStale) || errors.Is(err, kv.ErrLockSkipped) {
 		return err
 	}
