@@ -51,15 +51,28 @@ func (s *Session) declare(ctx context.Context, p *prepared, st *ast.DeclareCurso
 		cursor: &cursorState{declared: true, hold: st.Hold, scroll: !st.NoScroll, binary: st.Binary, created: s.statementTime},
 	}
 	c.held = &heldRows{rows: exec.NewRowBuffer(batchTypes(pl.columns))}
-	if st.Hold {
-		// The rows outlive the transaction, so they are read now: its snapshot is still open.
-		if err := s.readAhead(ctx, c, -1); err != nil {
-			c.close()
+	s.addPortal(c)
+	return out.CommandComplete("DECLARE CURSOR")
+}
+
+// readHeld reads what is left of the transaction's cursors WITH HOLD, which outlive it, at its commit. As in PostgreSQL an error among the
+// rows is an error of COMMIT, and a cursor that has failed before is closed.
+func (s *Session) readHeld(ctx context.Context) error {
+	var held []*portal
+	for _, c := range s.portals {
+		if c.tx == s.tx && c.cursor != nil && c.cursor.hold {
+			held = append(held, c)
+		}
+	}
+	slices.SortFunc(held, func(a, b *portal) int { return int(a.step - b.step) })
+	for _, c := range held {
+		if c.cursor.failed {
+			s.closePortal(c.name)
+		} else if err := s.readAhead(ctx, c, -1); err != nil {
 			return err
 		}
 	}
-	s.addPortal(c)
-	return out.CommandComplete("DECLARE CURSOR")
+	return nil
 }
 
 // cursorReads reports whether a cursor of the transaction, or a portal that has rows left, reads a table.

@@ -389,6 +389,9 @@ func (s *Session) tryCommit(ctx context.Context) error {
 		if err = s.recheck(ctx); err == nil {
 			err = s.checkDeferred(ctx)
 		}
+		if err == nil {
+			err = s.readHeld(ctx)
+		}
 		if err != nil {
 			break
 		}
