@@ -28,7 +28,7 @@ func (s *Session) setConstraints(ctx context.Context, st *ast.SetConstraints) er
 	}
 	x := s.execContext(ctx, nil)
 	x.Occasion = "SET CONSTRAINTS"
-	return s.tx.deferred.Set(x, s.presentRule(ctx), st.Deferred, constraints)
+	return s.tx.deferred.Set(x, s.presentRules(ctx), st.Deferred, constraints)
 }
 
 // deferrable finds the constraints and assertions of a name. As in PostgreSQL a constraint's name need not be
@@ -76,11 +76,20 @@ func (s *Session) deferrable(name *ast.TableName) (list []catalog.OID, err error
 	return nil, errs.New(errs.UndefinedObject, `constraint "%s" does not exist`, name.Name)
 }
 
-// presentRule finds rules in the transaction's state of the schema.
-func (s *Session) presentRule(ctx context.Context) exec.PresentRule {
+// presentRules finds rules in the transaction's state of the schema.
+func (s *Session) presentRules(ctx context.Context) exec.PresentRules {
 	o := optimize.Options{Snapshot: s.tx.snapshot, Catalog: s.engine.catalog, Ctx: s.functionContext(ctx), WorkMem: s.settings.workMem}
-	return func(constraint catalog.OID, part int, table catalog.OID) (*exec.Rule, error) {
-		return optimize.PresentRule(ctx, o, constraint, part, table)
+	return exec.PresentRules{
+		Rule: func(constraint catalog.OID, part int, table catalog.OID) (*exec.Rule, error) {
+			return optimize.PresentRule(ctx, o, constraint, part, table)
+		},
+		InFull: func(constraint catalog.OID) ([]*exec.Rule, error) {
+			a := o.Snapshot.AssertionByOID(constraint)
+			if a == nil || a.Disabled || a.NotEnforced {
+				return nil, nil
+			}
+			return optimize.FullChecks(ctx, o, a)
+		},
 	}
 }
 
@@ -95,7 +104,7 @@ func (s *Session) checkDeferred(ctx context.Context) error {
 		mark, requirements, repeats := t.kv.Savepoint(), t.requirements.Mark(), t.repeats.Mark()
 		x := s.execContext(ctx, nil)
 		x.Occasion = "COMMIT"
-		err := s.reconsider(t.deferred.Check(x, s.presentRule(ctx)))
+		err := s.reconsider(t.deferred.Check(x, s.presentRules(ctx)))
 		if !isStale(err) {
 			return err
 		}

@@ -522,3 +522,36 @@ CONSTRAINT: a`)
 	}
 	c.Must("BEGIN; UPDATE w SET least = 0; TRUNCATE d; UPDATE w SET least = 2; UPDATE w SET least = 0; COMMIT")
 }
+
+// TestDeferredTruncate: TRUNCATE leaves a deferred rule to COMMIT, or SET CONSTRAINTS, which check it in full.
+func TestDeferredTruncate(t *testing.T) {
+	const rule = "CREATE ASSERTION a CHECK (NOT EXISTS (SELECT id FROM w WHERE (SELECT count(*) FROM d WHERE d.w = w.id) < 1)) DEFERRABLE INITIALLY DEFERRED"
+	for _, test := range []struct{ statements, end string }{
+		{"TRUNCATE d; INSERT INTO d VALUES (1)", ""},
+		{"TRUNCATE d", "23514"},
+		{"TRUNCATE d; INSERT INTO w VALUES (2); INSERT INTO d VALUES (1)", "23514"},
+		{"TRUNCATE d, w", ""},
+		{"TRUNCATE d; TRUNCATE w", ""},
+		{"SAVEPOINT s; TRUNCATE d; ROLLBACK TO s", ""},
+		{"TRUNCATE d; SAVEPOINT s; INSERT INTO d VALUES (1); ROLLBACK TO s", "23514"},
+		{"TRUNCATE d; SAVEPOINT s; !SET CONSTRAINTS a IMMEDIATE; ROLLBACK TO s; INSERT INTO d VALUES (1); SET CONSTRAINTS a IMMEDIATE; SET CONSTRAINTS a DEFERRED; DELETE FROM w", ""},
+		{"SET CONSTRAINTS a IMMEDIATE; SAVEPOINT s; !TRUNCATE d; ROLLBACK TO s", ""},
+		{"TRUNCATE d; INSERT INTO d VALUES (1); SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT s; !DELETE FROM d; ROLLBACK TO s", ""},
+		{"INSERT INTO w VALUES (2); TRUNCATE d; INSERT INTO d VALUES (1), (2)", ""},
+		{"INSERT INTO w VALUES (2); TRUNCATE d; INSERT INTO d VALUES (1)", "23514"},
+		{"TRUNCATE d; ALTER ASSERTION a DISABLE", ""},
+		{"TRUNCATE d; DROP ASSERTION a", ""},
+		{"TRUNCATE d; ALTER TABLE d ADD COLUMN n int; INSERT INTO d VALUES (1, 1)", ""},
+	} {
+		c := sessiontest.Open(t).Connect()
+		c.Must("CREATE TABLE w (id int PRIMARY KEY); INSERT INTO w VALUES (1); CREATE TABLE d (w int); CREATE INDEX ON d (w); INSERT INTO d VALUES (1), (1); " + rule)
+		script(t, c, "BEGIN; "+test.statements)
+		_, err := c.Exec("COMMIT")
+		if code := string(errs.CodeOf(err)); err == nil && test.end != "" || err != nil && code != test.end {
+			t.Errorf("%s: COMMIT: %v, want %q", test.statements, err, test.end)
+		}
+		if c.Session.TransactionStatus() != 'I' {
+			t.Errorf("%s: the transaction is open", test.statements)
+		}
+	}
+}

@@ -183,8 +183,11 @@ func (s *Session) schemaChange(ctx context.Context, p *prepared, change func(env
 		Run:         s.runForDDL,
 		Pending:     t.deferred.Concerns,
 		Checked:     t.deferred.Checked,
-		InUse:       s.cursorReads,
-		Checking:    func(a *catalog.Assertion) func() { return s.checking(ddl.Verb(p.stmt), a, t.blind) },
+		Defer: func(a *catalog.Assertion) bool {
+			return t.deferred.InFull(&exec.Rule{Constraint: a.OID, Name: a.Name, Deferrable: a.Deferrable, InitiallyDeferred: a.InitiallyDeferred})
+		},
+		InUse:    s.cursorReads,
+		Checking: func(a *catalog.Assertion) func() { return s.checking(ddl.Verb(p.stmt), a, t.blind) },
 		Exec: func(ctx context.Context, env *ddl.Env) *exec.Ctx {
 			t.snapshot = env.Snapshot
 			return s.execContext(ctx, nil)

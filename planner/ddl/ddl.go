@@ -38,6 +38,8 @@ type Env struct {
 	Pending func(table catalog.OID) bool
 	// Checked is called when an assertion has been checked in full: what the transaction changed before need not be looked at again.
 	Checked func(assertion catalog.OID)
+	// Defer has an assertion checked in full when it is due, if it is deferred now, and reports whether it is.
+	Defer func(a *catalog.Assertion) bool
 	// Later: what brings an assertion into force leaves it to the caller, by Owed, to look at the data there is; until then the assertion is
 	// NOT VALID.
 	Later bool

@@ -20,6 +20,7 @@ type Deferred struct {
 // DeferredMark is a point to go back to, of a savepoint.
 type DeferredMark struct {
 	pending []pendingRule
+	inFull  []*Rule              // to be checked in full, whatever is pending of their constraints
 	all     *bool                // SET CONSTRAINTS ALL: deferred or immediate
 	named   map[catalog.OID]bool // SET CONSTRAINTS of some, after that
 	// before is the state before the first change of what a deferred rule with NewOnly looks at, or an earlier one. A change that
@@ -32,8 +33,7 @@ func (d *Deferred) Mark() DeferredMark { return d.state }
 
 // RollbackTo forgets what came after the mark.
 func (d *Deferred) RollbackTo(m DeferredMark) {
-	n := len(m.pending)
-	m.pending = m.pending[:n:n] // what is added next must not overwrite what an earlier mark may see
+	m.pending, m.inFull = slices.Clip(m.pending), slices.Clip(m.inFull) // what is added next must not overwrite what an earlier mark may see
 	d.state = m
 }
 
@@ -82,6 +82,18 @@ func (d *Deferred) Checked(constraint catalog.OID) {
 		}
 	}
 	d.state.pending = rest
+	d.state.inFull = slices.DeleteFunc(slices.Clone(d.state.inFull), func(r *Rule) bool { return r.Constraint == constraint })
+}
+
+// InFull has a constraint checked in full, later if it is deferred now: it then reports true. It is for changes of which no notes are
+// taken, such as TRUNCATE. The rule need not be one that can be run: what is run is what there is then (PresentRules.InFull).
+func (d *Deferred) InFull(r *Rule) bool {
+	if !d.defers(r) {
+		return false
+	}
+	d.Checked(r.Constraint) // nothing less need be looked at any more
+	d.state.inFull = append(d.state.inFull, r)
+	return true
 }
 
 // begins notes the state before a change.
@@ -100,7 +112,7 @@ func (d *Deferred) add(p pendingRule) {
 // Set is SET CONSTRAINTS: it defers the given constraints or makes them immediate, all of them if none are
 // given. Those that become immediate are checked on what they have been deferred for; if one is violated nothing
 // changes.
-func (d *Deferred) Set(ctx *Ctx, present PresentRule, deferred bool, constraints []catalog.OID) error {
+func (d *Deferred) Set(ctx *Ctx, present PresentRules, deferred bool, constraints []catalog.OID) error {
 	old := d.Mark()
 	if constraints == nil {
 		d.state.all, d.state.named = &deferred, nil
@@ -125,25 +137,49 @@ func (d *Deferred) Set(ctx *Ctx, present PresentRule, deferred bool, constraints
 }
 
 // Empty reports whether there is nothing to check.
-func (d *Deferred) Empty() bool { return len(d.state.pending) == 0 }
+func (d *Deferred) Empty() bool { return len(d.state.pending) == 0 && len(d.state.inFull) == 0 }
 
-// PresentRule finds the rule of a constraint in the present state of the schema: the transaction may have changed it
-// since it changed rows of a table. It is nil if there is no such rule any more.
-type PresentRule func(constraint catalog.OID, part int, table catalog.OID) (*Rule, error)
+// PresentRules finds the rules of a constraint in the present state of the schema: the transaction may have changed it
+// since it changed rows of a table.
+type PresentRules struct {
+	// Rule is the one that looks at changes of a table, nil if there is none any more.
+	Rule func(constraint catalog.OID, part int, table catalog.OID) (*Rule, error)
+	// InFull are those that evaluate the constraint in full (Rule.CheckNow), none if it is not in force any more.
+	InFull func(constraint catalog.OID) ([]*Rule, error)
+}
 
 // Check checks all deferred rules on the net change of the transaction.
-func (d *Deferred) Check(ctx *Ctx, present PresentRule) error {
+func (d *Deferred) Check(ctx *Ctx, present PresentRules) error {
 	return d.check(ctx, present, func(*Rule) bool { return true })
 }
 
 // check checks some of the rules, and takes them off the list if they hold.
-func (d *Deferred) check(ctx *Ctx, present PresentRule, which func(*Rule) bool) error {
+func (d *Deferred) check(ctx *Ctx, present PresentRules, which func(*Rule) bool) error {
+	var inFull, later []*Rule
+	for _, r := range d.state.inFull {
+		if which(r) {
+			inFull = append(inFull, r)
+		} else {
+			later = append(later, r)
+		}
+	}
 	var now, rest []pendingRule
 	for _, p := range d.state.pending {
-		if which(p.rule) {
-			now = append(now, p)
-		} else {
+		if !which(p.rule) {
 			rest = append(rest, p)
+		} else if !slices.ContainsFunc(inFull, func(r *Rule) bool { return r.Constraint == p.rule.Constraint }) {
+			now = append(now, p)
+		}
+	}
+	for _, f := range inFull {
+		list, err := present.InFull(f.Constraint)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			if err := r.CheckNow(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	checks, err := combined(now)
@@ -154,7 +190,7 @@ func (d *Deferred) check(ctx *Ctx, present PresentRule, which func(*Rule) bool) 
 		var r *Rule
 		for i := 0; i < len(p.changes) && r == nil; i++ {
 			var err error
-			if r, err = present(p.rule.Constraint, p.rule.Part, p.changes[i].Table.OID); err != nil {
+			if r, err = present.Rule(p.rule.Constraint, p.rule.Part, p.changes[i].Table.OID); err != nil {
 				return err
 			}
 		}
@@ -168,6 +204,6 @@ func (d *Deferred) check(ctx *Ctx, present PresentRule, which func(*Rule) bool) 
 			return err
 		}
 	}
-	d.state.pending = rest
+	d.state.pending, d.state.inFull = rest, later
 	return nil
 }

@@ -466,7 +466,7 @@ func (c *ruleCompiler) violated(a *catalog.Assertion, q *algebra.Query, stats *c
 	}
 }
 
-// PresentRule finds a rule of a constraint among those on a table; see exec.PresentRule.
+// PresentRule finds a rule of a constraint among those on a table; see exec.PresentRules.
 func PresentRule(ctx context.Context, o Options, constraint catalog.OID, part int, table catalog.OID) (*exec.Rule, error) {
 	t := o.Snapshot.RelationByOID(table)
 	if t == nil {
