@@ -34,6 +34,8 @@ type conn struct {
 	out     *output
 	session *planner.Session
 
+	ahead ahead
+
 	// skipping: an error occurred in the extended protocol, messages up to Sync are ignored.
 	skipping bool
 	gone     bool // the client's stream has ended, or reading it has failed
@@ -62,6 +64,7 @@ type inbound struct{ c *conn }
 
 func (r inbound) Read(p []byte) (int, error) {
 	n, err := r.c.conn.Read(p)
+	r.c.ahead.read(p[:n])
 	if err != nil {
 		r.c.gone = true
 	}
@@ -298,6 +301,9 @@ func (c *conn) loop() error {
 		case *pgproto3.Describe:
 			err = c.extended(c.describe(m), 0)
 		case *pgproto3.Execute:
+			if c.ahead.more() {
+				c.out.Hold() // the statements of a pipeline may have to be run again together
+			}
 			err = c.extended(c.session.Execute(context.Background(), m.Portal, int64(m.MaxRows), c.out), 0)
 		case *pgproto3.Close:
 			err = c.extended(c.close(m), '3')
@@ -348,6 +354,9 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 	}
 	c.mu.Unlock()
 	message, err := c.backend.Receive()
+	if err == nil {
+		c.ahead.taken()
+	}
 	c.mu.Lock()
 	c.waiting = false
 	if timeout > 0 && !c.aborted {

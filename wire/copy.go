@@ -41,6 +41,9 @@ func (r *copyReader) receive() (pgproto3.FrontendMessage, error) {
 		close(interrupted)
 	})
 	message, err := r.c.backend.Receive()
+	if err == nil {
+		r.c.ahead.taken()
+	}
 	if !stop() {
 		<-interrupted
 		r.c.mu.Lock()

@@ -291,6 +291,40 @@ func TestReplayOfCanceled(t *testing.T) {
 	})
 }
 
+// TestReplayOfLargePipeline: a large first answer of a pipeline is held back for what follows it, so that a conflict after it is none.
+func TestReplayOfLargePipeline(t *testing.T) {
+	const large = "SELECT a, repeat('x', 1000) FROM t, generate_series(1, 200) WHERE id = 1"
+	for name, before := range map[string][]pgproto3.FrontendMessage{
+		"implicit": nil,
+		"explicit": {&pgproto3.Parse{Query: "BEGIN"}, &pgproto3.Bind{}, &pgproto3.Execute{}},
+		"by name":  {&pgproto3.Parse{Name: "large", Query: large}, &pgproto3.Bind{DestinationPortal: "p", PreparedStatement: "large"}, &pgproto3.Execute{Portal: "p"}, &pgproto3.Close{ObjectType: 'P', Name: "p"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReplaying(t)
+			r.y.exec("BEGIN; UPDATE t SET b = 5 WHERE id = 2")
+			messages := append(slices.Clone(before), &pgproto3.Parse{Query: large}, &pgproto3.Bind{}, &pgproto3.Execute{},
+				&pgproto3.Parse{Query: "UPDATE t SET b = b + 1 WHERE id = 2 RETURNING b"}, &pgproto3.Bind{}, &pgproto3.Execute{})
+			if name == "explicit" {
+				messages = append(messages, &pgproto3.Parse{Query: "COMMIT"}, &pgproto3.Bind{}, &pgproto3.Execute{})
+			}
+			r.x.send(append(messages, &pgproto3.Sync{})...)
+			r.waits()
+			r.y.exec("UPDATE t SET a = 50 WHERE id = 1; COMMIT")
+			answers := r.x.until("ReadyForQuery")
+			failures(t, "the pipeline", answers)
+			got := rows(answers)
+			if n := len(got); n != 201 && n != 401 || got[n-1] != "6" {
+				t.Fatalf("%d rows", n)
+			}
+			for _, row := range got[:len(got)-1] {
+				if !strings.HasPrefix(row, "50|") {
+					t.Fatalf("a row is %.10s", row)
+				}
+			}
+		})
+	}
+}
+
 // TestReplayAfterCommitInMessage: answers of a message are held back for its second transaction as for its first.
 func TestReplayAfterCommitInMessage(t *testing.T) {
 	r := newReplaying(t)
