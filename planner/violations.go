@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"holdfast/planner/exec"
 	"holdfast/planner/optimize"
 	"holdfast/sql/catalog"
 	"holdfast/sql/errs"
@@ -18,6 +19,9 @@ func init() {
 	})
 }
 
+// violationBytes is what a violation takes beside its text, about.
+const violationBytes = 64
+
 func violationRows(ctx *funcs.Ctx, args []types.Datum) (func() ([]types.Datum, error), error) {
 	s, ok := ctx.Session.(functionSession)
 	if !ok {
@@ -33,12 +37,19 @@ func violationRows(ctx *funcs.Ctx, args []types.Datum) (func() ([]types.Datum, e
 	}
 	x := s.execContext(ctx.Context, nil)
 	var list []types.Datum
+	bytes, most := int64(0), exec.MostBytes(s.settings.workMem)
 	o := optimize.Options{Snapshot: snapshot, Catalog: s.engine.catalog, Ctx: ctx, WorkMem: s.settings.workMem}
 	if err := optimize.EachViolation(x, o, a, func(text string, _ func() error) bool {
 		list = append(list, types.NewString(text))
-		return true
+		bytes += violationBytes + int64(len(text))
+		return bytes <= most
 	}); err != nil {
 		return nil, err
+	}
+	if bytes > most {
+		return nil, errs.New(errs.ProgramLimitExceeded, "violations of assertion \"%s\" take more than %d MB", a.Name, most>>20).
+			WithDetail("The bound is 16 times work_mem, and at least 256 MB. There are more than %d violations.", len(list)).
+			WithHint("Raise work_mem, or run the query of the assertion's condition, whose rows are not held in memory.")
 	}
 	return funcs.EachDatum(list), nil
 }

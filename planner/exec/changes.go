@@ -4,6 +4,7 @@ import (
 	"holdfast/kv"
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
+	"holdfast/sql/errs"
 	"holdfast/sql/types"
 )
 
@@ -121,8 +122,23 @@ func (t *Transition) keep(to *TransitionRows, row []types.Datum, key, pair types
 // that were there before and are not now, or are changed, as they were; New are rows that were not there so, as they
 // are. Rows have no pairs, and counts are not made; images under one row key are those of one row.
 //
-// It holds all of the rows in memory, whatever work_mem says: they are found by their keys.
-func netOf(list []Changes) (Changes, error) {
+// It holds all of the rows in memory, since they are found by their keys: up to mostBytes.
+func netOf(ctx *Ctx, list []Changes) (Changes, error) {
+	held := int64(0)
+	hold := func(row []types.Datum, key string) error {
+		held += 2*seenBytes + int64(len(key)+len(row)*40)
+		for _, d := range row {
+			if !d.IsNull() && d.Rep() == types.RepString {
+				held += int64(len(d.Str()))
+			}
+		}
+		if ctx.WorkMem > 0 && held > mostBytes(ctx) {
+			return errs.New(errs.ProgramLimitExceeded, "the transaction has changed too many rows for its deferred rules").
+				WithDetail("The rows that they look at need more than 16 times work_mem, and more than %d MB.", HeldBytes>>20).
+				WithHint("Check what has been changed so far by SET CONSTRAINTS ALL IMMEDIATE between the statements, or raise work_mem.")
+		}
+		return nil
+	}
 	type table struct {
 		first   *Transition
 		removed map[string][]types.Datum // rows of before, by row key
@@ -146,20 +162,22 @@ func netOf(list []Changes) (Changes, error) {
 				n = &table{first: t, removed: map[string][]types.Datum{}, current: map[string][]types.Datum{}}
 				tables = append(tables, n)
 			}
-			err := each(t.Old, func(row []types.Datum, key string) {
+			err := each(t.Old, func(row []types.Datum, key string) error {
 				if _, ours := n.current[key]; ours {
 					delete(n.current, key)
-				} else {
-					n.removed[key] = row
-					n.gone = append(n.gone, key)
+					return nil
 				}
+				n.removed[key] = row
+				n.gone = append(n.gone, key)
+				return hold(row, key)
 			})
 			if err != nil {
 				return nil, err
 			}
-			err = each(t.New, func(row []types.Datum, key string) {
+			err = each(t.New, func(row []types.Datum, key string) error {
 				n.current[key] = row
 				n.order = append(n.order, key)
+				return hold(row, key)
 			})
 			if err != nil {
 				return nil, err
@@ -194,7 +212,7 @@ func netOf(list []Changes) (Changes, error) {
 }
 
 // each calls f with the rows of a transition and their row keys.
-func each(rows *TransitionRows, f func(row []types.Datum, key string)) error {
+func each(rows *TransitionRows, f func(row []types.Datum, key string) error) error {
 	r := transitionReader{rows: rows}
 	for {
 		b, err := r.next(types.BatchRows)
@@ -207,7 +225,9 @@ func each(rows *TransitionRows, f func(row []types.Datum, key string)) error {
 			for j, v := range b.Cols {
 				row[j] = v.Datum(at)
 			}
-			f(row, b.Cols[len(b.Cols)-2].S[at])
+			if err := f(row, b.Cols[len(b.Cols)-2].S[at]); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -56,6 +56,9 @@ func (r *conflictResolver) insert(ctx *Ctx, o *insertOp, in *types.Batch) error 
 		r.written = map[string]bool{}
 	}
 	resetRows(r.old, w.table, in.Rows)
+	if ctx.WorkMem > 0 && int64(len(r.written))*seenBytes > mostBytes(ctx) {
+		return errTooMuch("The keys of rows that ON CONFLICT has written")
+	}
 	kept := types.Rows{Sel: make([]int32, 0, in.N)}
 	for k := 0; k < in.N; k++ {
 		i := position(in.Rows, k)

@@ -182,7 +182,7 @@ func (d *Deferred) check(ctx *Ctx, present PresentRules, which func(*Rule) bool)
 			}
 		}
 	}
-	checks, err := combined(now)
+	checks, err := combined(ctx, now)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"math"
+
 	"holdfast/kv"
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
@@ -34,7 +36,18 @@ func readWhole(ctx *Ctx, source Operator, into *RowBuffer) (all bool, err error)
 }
 
 // mostBytes is how much a statement that cannot go piece by piece may hold in memory.
-func mostBytes(ctx *Ctx) int64 { return max(16*ctx.WorkMem, 256<<20) }
+func mostBytes(ctx *Ctx) int64 { return max(16*ctx.WorkMem, HeldBytes) }
+
+// HeldBytes is what may be held whatever work_mem is. Tests lower it.
+var HeldBytes int64 = 256 << 20
+
+// MostBytes is mostBytes for a setting of work_mem, in bytes; 0: no limit.
+func MostBytes(workMem int64) int64 {
+	if workMem == 0 {
+		return math.MaxInt64
+	}
+	return mostBytes(&Ctx{WorkMem: workMem})
+}
 
 // errTooMuch is the error of a statement that would hold more.
 func errTooMuch(what string) error {

@@ -285,7 +285,7 @@ type pendingRule struct {
 }
 
 // combined makes one of all that a rule waits to be checked on, in the order in which they came first.
-func combined(list []pendingRule) ([]pendingRule, error) {
+func combined(ctx *Ctx, list []pendingRule) ([]pendingRule, error) {
 	var out []pendingRule
 	var changes [][]Changes
 	for _, p := range list {
@@ -300,7 +300,7 @@ func combined(list []pendingRule) ([]pendingRule, error) {
 	for i := range out {
 		if out[i].rule.Keep && len(changes[i]) > 1 {
 			var err error
-			if out[i].changes, err = netOf(changes[i]); err != nil {
+			if out[i].changes, err = netOf(ctx, changes[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -376,7 +376,7 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 	checks := q.checks
 	if q.added > 1 {
 		var err error
-		if checks, err = combined(checks); err != nil {
+		if checks, err = combined(ctx, checks); err != nil {
 			return err
 		}
 	}
