@@ -60,7 +60,7 @@ func TestDeadlockInQueue(t *testing.T) {
 	s := testserver.Start(t)
 	x, y, z, watcher := connect(t, s), connect(t, s), connect(t, s), connect(t, s)
 	x.exec(table)
-	x.exec("BEGIN; " + unrepeatable + "SAVEPOINT a; SELECT * FROM t WHERE id = 1 FOR KEY SHARE; ROLLBACK TO a")
+	x.exec("BEGIN; " + unrepeatable + "SELECT * FROM t WHERE id = 1 FOR KEY SHARE")
 	z.exec("BEGIN; UPDATE t SET v = 0 WHERE id = 2")
 	second := y.begin(watcher, "SELECT * FROM t WHERE id = 1 FOR UPDATE")
 	third := z.begin(watcher, "SELECT * FROM t WHERE id = 1 FOR KEY SHARE")
