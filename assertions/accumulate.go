@@ -58,12 +58,11 @@ func (d *Definition) Text() string {
 	return b.String()
 }
 
-// Accumulate turns the query of a check into one that looks at accumulators instead of the rows they are about; table is the one whose changes it
-// checks. storage finds where one is kept, 0 if it is not. It reports whether all that are needed are kept; if not, the query is
+// Accumulate turns the query of a check into one that looks at accumulators instead of the rows they are about. storage finds where one is kept, 0 if it is not. It reports whether all that are needed are kept; if not, the query is
 // as it was.
-func Accumulate(q *algebra.Query, table catalog.OID, storage func(d *Definition) catalog.StorageID) bool {
+func Accumulate(q *algebra.Query, storage func(d *Definition) catalog.StorageID) bool {
 	columns := q.Columns
-	root, ids, ok := accumulated(q, q.Root, outputs(q), table, storage)
+	root, ids, ok := accumulated(q, q.Root, outputs(q), storage)
 	if !ok {
 		q.Columns = columns
 		return false
@@ -84,7 +83,7 @@ func outputs(q *algebra.Query) []algebra.ColID {
 }
 
 // accumulated is Accumulate for a relation of which some columns are wanted. Parts of a union are treated one by one.
-func accumulated(q *algebra.Query, r algebra.Rel, ids []algebra.ColID, table catalog.OID, storage func(d *Definition) catalog.StorageID) (algebra.Rel, []algebra.ColID, bool) {
+func accumulated(q *algebra.Query, r algebra.Rel, ids []algebra.ColID, storage func(d *Definition) catalog.StorageID) (algebra.Rel, []algebra.ColID, bool) {
 	if u, ok := r.(*algebra.SetOp); ok && u.Kind == algebra.Union {
 		side := func(r algebra.Rel) (algebra.Rel, []algebra.ColID, bool) {
 			var own []algebra.ColID
@@ -95,7 +94,7 @@ func accumulated(q *algebra.Query, r algebra.Rel, ids []algebra.ColID, table cat
 				}
 				own = append(own, r.Columns()[i])
 			}
-			return accumulated(q, r, own, table, storage)
+			return accumulated(q, r, own, storage)
 		}
 		left, leftIDs, ok := side(u.Left)
 		if !ok {
@@ -135,11 +134,7 @@ func accumulated(q *algebra.Query, r algebra.Rel, ids []algebra.ColID, table cat
 	if !immutable(out.Cond) {
 		return nil, nil, false
 	}
-	// One of them is tested at the commit. It is that of the table that changes, so that its writers do not meet.
-	x.groups = merged(x.groups)
-	exact := slices.IndexFunc(x.groups, func(g *group) bool { return g.def.Table.OID == table })
-	for i, g := range x.groups {
-		g.Read = i != max(exact, 0)
+	for _, g := range merged(x.groups) {
 		g.Storage = storage(g.def)
 		if g.Storage == 0 {
 			return nil, nil, false

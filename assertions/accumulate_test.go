@@ -77,7 +77,7 @@ func TestAccumulate(t *testing.T) {
 				assertions.NewDelta(q).Over(i)
 				before := algebra.Format(q)
 				var defs []string
-				ok := assertions.Accumulate(q, o.Table.OID, func(d *assertions.Definition) catalog.StorageID {
+				ok := assertions.Accumulate(q, func(d *assertions.Definition) catalog.StorageID {
 					defs = append(defs, describe(d))
 					return 1
 				})

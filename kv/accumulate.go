@@ -24,15 +24,17 @@ import "fmt"
 // a transaction is refused like one whose requirement is not met.
 type Merge func(old, delta []byte) (value []byte, err error)
 
-// Requirement tests the value of an accumulator, nil if it is absent, at the commit of a transaction. An error
+// Requirement tests the values of one accumulator or several, in the order of the keys of Txn.Require, at the commit of a
+// transaction; nil is that of one that is absent. They are of one moment, the transaction's place in the order. An error
 // refuses the commit. It is called by the goroutine that everybody's commits wait for: it must be fast, call no store, and
-// neither change nor keep the value.
-type Requirement func(value []byte) error
+// neither change nor keep the values.
+type Requirement func(values [][]byte) error
 
 // RequirementError is the error of a commit one of whose requirements is not met. It is no ErrConflict: what the
 // transaction has read holds, and it would be refused at its place in the order.
 type RequirementError struct {
-	Key []byte
+	// Keys are those of the requirement, or the one that Merge has failed for.
+	Keys [][]byte
 	// Version is that of the commit after which the transaction was tested. It may not be durable yet: nobody outside
 	// may hear of the error before it is, for which Restart and WaitDurable will do.
 	Version Version

@@ -114,12 +114,12 @@ type Txn interface {
 	// Accumulated is the value of an accumulator in the snapshot under own writes and deltas, nil if it is absent. It
 	// leaves no footprint. The value at commit may be another: see Require. The value must not be changed.
 	Accumulated(ctx context.Context, key []byte) (value []byte, err error)
-	// Require makes the commit depend on a test of the value that an accumulator then has: at the transaction's place in the
+	// Require makes the commit depend on a test of the values that accumulators then have: at the transaction's place in the
 	// order, under its own deltas and writes and those of all commits before it. It is the only thing that the
-	// transaction depends on the value by. Requirements are tested in the order they were made; RollbackTo and Retract drop those
+	// transaction depends on the values by. Requirements are tested in the order they were made; RollbackTo and Retract drop those
 	// made since the mark, Restart drops all. A transaction without writes has nothing to be refused, and its
-	// requirements are not tested; nor are those of one that conflicts. key is kept.
-	Require(key []byte, r Requirement)
+	// requirements are not tested; nor are those of one that conflicts. keys are kept.
+	Require(keys [][]byte, r Requirement)
 
 	// Lock takes row locks in the order given, waiting first come, first served, and holds them until the
 	// transaction ends, or UnlockTo. A lock protects a key, present or not. It fails with ErrLockNotAvailable,

@@ -57,25 +57,31 @@ func TestBoundsInTransactions(t *testing.T) {
 			a.Must(boundSchema)
 			a.Must(`INSERT INTO seat (team, n) VALUES (1, 40), (1, 50);
 				CREATE ASSERTION bound CHECK (NOT EXISTS (SELECT team FROM seat GROUP BY team HAVING sum(n) > 100))`)
-			for _, step := range test.steps {
-				text, want, fails := strings.Cut(step, " -> ")
-				c := a
-				if text[0] == 'b' {
-					c = b
-				}
-				_, err := c.Exec(text[3:])
-				got := ""
-				if err != nil {
-					e := errs.As(err)
-					got = strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Code, e.Detail, e.Where))
-				}
-				if !strings.HasPrefix(got, want) || fails != (err != nil) {
-					t.Errorf("%s: %q, want %q", text, got, want)
-				}
-			}
+			playSteps(t, a, b, test.steps)
 			a.Query("SELECT coalesce(sum(n)::text, 'null') FROM seat WHERE team = 1", test.sum)
 			accumulatorsMatch(t, db)
 		})
+	}
+}
+
+// playSteps has two clients run statements: "a: statement", "b: statement", with the beginning of what it fails with after " -> ".
+func playSteps(t *testing.T, a, b *sessiontest.Client, steps []string) {
+	t.Helper()
+	for _, step := range steps {
+		text, want, fails := strings.Cut(step, " -> ")
+		c := a
+		if text[0] == 'b' {
+			c = b
+		}
+		_, err := c.Exec(text[3:])
+		got := ""
+		if err != nil {
+			e := errs.As(err)
+			got = strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Code, e.Detail, e.Where))
+		}
+		if !strings.HasPrefix(got, want) || fails != (err != nil) {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
 	}
 }
 

@@ -39,7 +39,17 @@ func (g shapes) bound() (shape, text string) {
 	where := g.pick("", "", " WHERE s.c > 1", " WHERE s.d IS NOT NULL AND s.c < 4", " WHERE s.r IS NOT NULL")
 	and := strings.Replace(where, " WHERE ", " AND ", 1)
 	join := g.pick("JOIN", "LEFT JOIN")
-	switch g.IntN(12) {
+	switch g.IntN(17) {
+	case 11, 12:
+		return "bounded all by all", fmt.Sprintf("SELECT FROM (SELECT %s AS n FROM s%s) x, (SELECT %s AS m FROM %s) y WHERE n %s m + %d", g.kept("c"), where, g.kept("e"), g.pick("t", "t WHERE s > 1"), g.op(), g.n())
+	case 13:
+		return "bounded by two others", fmt.Sprintf("SELECT id FROM r WHERE (SELECT %s FROM s WHERE s.r = r.id%s) - (SELECT %s FROM t WHERE t.s = r.id) %s (SELECT %s FROM s WHERE s.d = r.id) + r.a",
+			g.kept("s.c"), and, g.kept("t.e"), g.op(), g.kept("s.c"))
+	case 14:
+		return "bounded by one of two", fmt.Sprintf("SELECT id FROM r WHERE CASE WHEN r.a > 2 THEN (SELECT %s FROM s WHERE s.r = r.id) ELSE (SELECT %s FROM t WHERE t.s IS NOT DISTINCT FROM r.a) END %s %d",
+			g.kept("s.c"), g.kept("t.e"), g.op(), g.n())
+	case 15:
+		return "bounded by the next", fmt.Sprintf("SELECT id FROM r WHERE (SELECT %s FROM s WHERE s.r = r.id) %s (SELECT %s FROM s WHERE s.r = r.a) + %d", g.kept("s.c"), g.op(), g.kept("s.c"), g.n())
 	case 0:
 		return "bounded all", fmt.Sprintf("SELECT FROM (SELECT %s AS n, %s AS m FROM s%s) x WHERE n %s %d", g.kept("c"), g.kept("d"), where, g.op(), g.n())
 	case 1:

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ var accumulateScenarios = []scenario{
 	{"require/keeps locks", requireKeepsLocks},
 	{"require/merge fails", requireMergeFails},
 	{"require/group", requireGroup},
+	{"require/several", requireSeveral},
 }
 
 // Merge adds whole numbers in decimal; zero is absence. Stores under test must have it. It fails beyond a million.
@@ -101,8 +103,8 @@ func (x *tx) wantsSum(key string, want int) {
 
 // atMost requires that an accumulator is at most n.
 func (x *tx) atMost(key string, n int) {
-	x.Require([]byte(key), func(value []byte) error {
-		m, err := strconv.Atoi("0" + string(value))
+	x.Require([][]byte{[]byte(key)}, func(values [][]byte) error {
+		m, err := strconv.Atoi("0" + string(values[0]))
 		if err == nil && m > n {
 			err = fmt.Errorf("%w: %d > %d", errBound, m, n)
 		}
@@ -123,7 +125,7 @@ func (e *env) isUnmet(err error, key string) {
 	if !errors.As(err, &unmet) || !errors.Is(err, errBound) || errors.Is(err, kv.ErrConflict) || !kv.Restartable(err) {
 		e.Fatalf("commit: %v, want an unmet requirement", err)
 	}
-	e.equal("key of the requirement", string(unmet.Key), key)
+	e.equal("keys of the requirement", string(bytes.Join(unmet.Keys, []byte(" "))), key)
 }
 
 // added commits deltas of one accumulator.
@@ -377,7 +379,7 @@ func accumulateMany(e *env) {
 func accumulateRefuses(e *env) {
 	x := e.beginWith(kv.TxnOptions{ReadOnly: true})
 	e.fails("accumulate", x.Accumulate([]byte("a"), []byte("1")), kv.ErrReadOnly)
-	x.Require([]byte("a"), func([]byte) error { return errBound })
+	x.Require([][]byte{[]byte("a")}, func([][]byte) error { return errBound })
 	x.commits()
 	x = e.begin()
 	e.fails("accumulate", x.Accumulate([]byte("a"), []byte("2000000")), errOverflow)
@@ -492,6 +494,62 @@ func requireExactly(e *env) {
 	e.equal("rows", rows, bound)
 }
 
+// requireSeveral: a test of two accumulators sees both as they are at the transaction's place, whichever of them it changes, and exactly as many
+// get through as fit.
+func requireSeveral(e *env) {
+	atMost := func(x *tx, room int) {
+		x.Require([][]byte{[]byte("used"), []byte("given")}, func(values [][]byte) error {
+			used, err := strconv.Atoi("0" + string(values[0]))
+			if err != nil {
+				return err
+			}
+			given, err := strconv.Atoi("0" + string(values[1]))
+			if err == nil && used > given+room {
+				err = fmt.Errorf("%w: %d > %d", errBound, used, given)
+			}
+			return err
+		})
+	}
+	e.added("given", 9)
+	e.added("used", 3)
+	uses := func() *tx {
+		x := e.begin()
+		x.add("used", 1)
+		atMost(x, 0)
+		return x
+	}
+	takes := func() *tx {
+		x := e.begin()
+		x.add("given", -2)
+		atMost(x, 0)
+		return x
+	}
+	open := []*tx{uses(), takes(), uses(), takes(), uses(), uses(), takes(), uses()} // all on one snapshot
+	for i, x := range open {
+		if i < 4 { // 3 of 9, then 4 of 9, 4 of 7, 5 of 7, 5 of 5
+			x.commits()
+		} else {
+			x.unmet("used given")
+			x.Rollback()
+		}
+	}
+	e.wantContent("given=5 used=5")
+	x := e.begin() // own writes and deltas, and a write that comes in between
+	x.set("given", "6")
+	x.add("used", 2)
+	atMost(x, 1)
+	e.added("used", -1)
+	e.added("given", 40)
+	x.commits()
+	e.wantContent("given=6 used=6")
+	x = e.begin()
+	x.add("used", 1)
+	atMost(x, 0)
+	e.added("given", 1)
+	x.commits()
+	e.wantContent("given=7 used=7")
+}
+
 func requireRefused(e *env) {
 	e.added("a", 5)
 	x := e.begin()
@@ -529,9 +587,9 @@ func requireOwnValues(e *env) {
 	e.added("b", 1)
 	x := e.begin()
 	want := func(key, want string) {
-		x.Require([]byte(key), func(value []byte) error {
-			got := string(value)
-			if value == nil {
+		x.Require([][]byte{[]byte(key)}, func(values [][]byte) error {
+			got := string(values[0])
+			if values[0] == nil {
 				got = absent
 			}
 			if got != want {
@@ -584,7 +642,7 @@ func requireConflictWins(e *env) {
 	x := e.begin()
 	x.get("r")
 	x.add("a", 5)
-	x.Require([]byte("a"), func([]byte) error {
+	x.Require([][]byte{[]byte("a")}, func([][]byte) error {
 		e.Error("a requirement is tested in vain")
 		return errBound
 	})
@@ -641,7 +699,7 @@ func requireMergeFails(e *env) {
 	x.set("r", "1")
 	_, err := x.Commit(x.ctx)
 	var unmet *kv.RequirementError
-	if !errors.As(err, &unmet) || !errors.Is(err, errOverflow) || string(unmet.Key) != "a" {
+	if !errors.As(err, &unmet) || !errors.Is(err, errOverflow) || len(unmet.Keys) != 1 || string(unmet.Keys[0]) != "a" {
 		e.Errorf("commit: %v, want that of Merge", err)
 	}
 	x.restarts(false)

@@ -237,7 +237,7 @@ func errorKind(err error) string {
 		return "ok"
 	}
 	if unmet := (*kv.RequirementError)(nil); errors.As(err, &unmet) {
-		return fmt.Sprintf("of %s: %v", unmet.Key, unmet)
+		return fmt.Sprintf("of %s: %v", unmet.Keys, unmet)
 	}
 	for _, kind := range []error{
 		kv.ErrConflict, kv.ErrRecheck, kv.ErrStale, kv.ErrDeadlock, kv.ErrLockNotAvailable, kv.ErrLockSkipped, kv.ErrTooLarge,
@@ -261,13 +261,20 @@ func (o op) sumKey() []byte { return []byte{'b' + 2*byte(o.a%3), '+'} }
 // amount is a small number.
 func (o op) amount() []byte { return fmt.Append(nil, o.b%7-3) }
 
-// require bounds an accumulator on one side or the other.
+// require bounds an accumulator, or the sum of two, on one side or the other.
 func (o op) require(txn kv.Txn) {
 	bound, below := o.b%9-4, o.c%2 == 0
-	txn.Require(o.sumKey(), func(value []byte) error {
+	keys := [][]byte{o.sumKey()}
+	if o.c%3 == 0 {
+		keys = append(keys, op{a: o.a + 1 + o.c/3%2}.sumKey())
+	}
+	txn.Require(keys, func(values [][]byte) error {
 		n := 0
-		if value != nil {
-			n, _ = strconv.Atoi(string(value))
+		for _, value := range values {
+			if value != nil {
+				m, _ := strconv.Atoi(string(value))
+				n += m
+			}
 		}
 		if below == (n > bound) && n != bound {
 			return fmt.Errorf("%d is beyond %d", n, bound)

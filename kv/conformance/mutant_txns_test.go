@@ -71,15 +71,20 @@ type testsEarly struct {
 	needs []func() error
 }
 
-func (t *testsEarly) Require(key []byte, test kv.Requirement) {
+func (t *testsEarly) Require(keys [][]byte, test kv.Requirement) {
 	t.needs = append(t.needs, func() error {
-		value, err := t.Accumulated(context.Background(), key)
-		if err == nil {
-			if err = test(value); err != nil {
-				err = &kv.RequirementError{Key: key, Err: err}
+		var values [][]byte
+		for _, key := range keys {
+			value, err := t.Accumulated(context.Background(), key)
+			if err != nil {
+				return err
 			}
+			values = append(values, value)
 		}
-		return err
+		if err := test(values); err != nil {
+			return &kv.RequirementError{Keys: keys, Err: err}
+		}
+		return nil
 	})
 }
 
@@ -95,7 +100,21 @@ func (t *testsEarly) Commit(ctx context.Context) (kv.Version, error) {
 // testsNothing forgets requirements.
 type testsNothing struct{ kv.Txn }
 
-func (t *testsNothing) Require([]byte, kv.Requirement) {}
+func (t *testsNothing) Require([][]byte, kv.Requirement) {}
+
+// testsFirst tests what is required of several accumulators on the first alone, and takes the others from the snapshot.
+type testsFirst struct{ kv.Txn }
+
+func (t *testsFirst) Require(keys [][]byte, test kv.Requirement) {
+	values := make([][]byte, len(keys))
+	for i, key := range keys[1:] {
+		values[i+1], _ = t.Accumulated(context.Background(), key)
+	}
+	t.Txn.Require(keys[:1], func(first [][]byte) error {
+		values[0] = first[0]
+		return test(values)
+	})
+}
 
 // The same for marked reads.
 

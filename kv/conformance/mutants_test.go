@@ -428,6 +428,10 @@ var mutants = map[string]mutant{
 		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &testsEarly{Txn: t} },
 		noticed: []string{"require/exactly", "require/own values", "require/write without delta", compared},
 	},
+	"requirements of several are tested on one": {
+		wrap:    func(_ kv.Store, t kv.Txn) kv.Txn { return &testsFirst{t} },
+		noticed: []string{"require/several", compared},
+	},
 	"requirements are not tested": {
 		wrap: func(_ kv.Store, t kv.Txn) kv.Txn { return &testsNothing{t} },
 		noticed: []string{

@@ -156,8 +156,8 @@ func (c *counted) change(txn kv.Txn, rng *rand.Rand) error {
 	if to < 0 {
 		return nil
 	}
-	txn.Require(countedSum(to), func(value []byte) error {
-		n, err := strconv.Atoi("0" + string(value))
+	txn.Require([][]byte{countedSum(to)}, func(values [][]byte) error {
+		n, err := strconv.Atoi("0" + string(values[0]))
 		if err == nil && n > countedBound(to) {
 			err = errBound
 		}

@@ -14,7 +14,7 @@ type deltas = btree.Map[string, []byte]
 
 // requirement is one call of Require.
 type requirement struct {
-	key  string
+	keys [][]byte
 	test kv.Requirement
 }
 
@@ -98,23 +98,23 @@ func (t *txn) Accumulated(ctx context.Context, key []byte) ([]byte, error) {
 }
 
 // Require implements kv.Txn.
-func (t *txn) Require(key []byte, test kv.Requirement) {
+func (t *txn) Require(keys [][]byte, test kv.Requirement) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	t.required = append(t.required, requirement{string(key), test})
+	t.required = append(t.required, requirement{keys, test})
 }
 
 // accumulate adds the deltas of t to data, which has its writes, and tests its requirements.
 func (t *txn) accumulate(data *tree, written map[string]kv.ColumnSet) (err error) {
-	refuse := func(key string, cause error) error {
-		return &kv.RequirementError{Key: []byte(key), Version: t.store.newest.version, Err: cause}
+	refuse := func(keys [][]byte, cause error) error {
+		return &kv.RequirementError{Keys: keys, Version: t.store.newest.version, Err: cause}
 	}
 	t.deltas.Scan(func(key string, delta []byte) bool {
 		old, _ := data.Get(key)
 		value, cause := t.store.options.Merge(old, delta)
 		switch {
 		case cause != nil:
-			err = refuse(key, cause)
+			err = refuse([][]byte{[]byte(key)}, cause)
 			return false
 		case len(value) == 0:
 			data.Delete(key)
@@ -128,9 +128,12 @@ func (t *txn) accumulate(data *tree, written map[string]kv.ColumnSet) (err error
 		return err
 	}
 	for _, r := range t.required {
-		value, _ := data.Get(r.key)
-		if cause := r.test(value); cause != nil {
-			return refuse(r.key, cause)
+		values := make([][]byte, len(r.keys))
+		for i, key := range r.keys {
+			values[i], _ = data.Get(string(key))
+		}
+		if cause := r.test(values); cause != nil {
+			return refuse(r.keys, cause)
 		}
 	}
 	return nil

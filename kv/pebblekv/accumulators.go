@@ -37,6 +37,7 @@ type accumulators struct {
 	bytes   int            // of keys and values of known
 	changed []*accumulator // by the present group
 	staged  []*accumulator // by the present transaction, until its requirements have been tested
+	values  [][]byte       // those that a requirement is shown
 
 	// outdated: keys were removed beside the order of commits, so that states from now on may not have what is known.
 	outdated atomic.Bool
@@ -57,7 +58,7 @@ const accumulatorMemory = 160
 
 // need is one call of Require.
 type need struct {
-	key  []byte
+	keys [][]byte
 	test kv.Requirement
 }
 
@@ -141,9 +142,9 @@ func (t *txn) Accumulated(ctx context.Context, key []byte) ([]byte, error) {
 }
 
 // Require implements kv.Txn.
-func (t *txn) Require(key []byte, test kv.Requirement) {
+func (t *txn) Require(keys [][]byte, test kv.Requirement) {
 	if !t.ended && !t.options.ReadOnly {
-		t.needs = append(t.needs, need{key, test})
+		t.needs = append(t.needs, need{keys, test})
 	}
 }
 
@@ -154,8 +155,10 @@ func (a *accumulators) load(t *txn) (err error) {
 		err = a.loadKey(w.Key)
 		return err == nil
 	})
-	for i := 0; i < len(t.needs) && err == nil; i++ {
-		err = a.loadKey(t.needs[i].key)
+	for _, n := range t.needs {
+		for i := 0; i < len(n.keys) && err == nil; i++ {
+			err = a.loadKey(n.keys[i])
+		}
 	}
 	return err
 }
@@ -261,7 +264,7 @@ func (a *accumulators) stage(t *txn, members []*txn) (err error) {
 		}
 		next, cause := a.store.options.Merge(x.value, w.Value)
 		if cause != nil {
-			err = a.refuse(w.Key, cause)
+			err = a.refuse([][]byte{bytes.Clone(w.Key)}, cause)
 			return false
 		}
 		if len(next) == 0 {
@@ -279,29 +282,43 @@ func (a *accumulators) test(t *txn, members []*txn) error {
 		return nil
 	}
 	for _, n := range t.needs {
-		x, err := a.exact(n.key, members)
+		a.values = a.values[:0]
+		for _, key := range n.keys {
+			value, err := a.under(t, key, members)
+			if err != nil {
+				return err
+			}
+			a.values = append(a.values, value)
+		}
+		err := n.test(a.values)
+		clear(a.values)
 		if err != nil {
-			return err
-		}
-		value := x.value
-		if x.staged {
-			value = x.next
-		} else if w, ok, err := t.current().Get(n.key, 0); err != nil {
-			return err
-		} else if ok && w.Deleted {
-			value = nil
-		} else if ok {
-			value = w.Value
-		}
-		if err := n.test(value); err != nil {
-			return a.refuse(n.key, err)
+			return a.refuse(n.keys, err)
 		}
 	}
 	return nil
 }
 
-func (a *accumulators) refuse(key []byte, cause error) error {
-	return &kv.RequirementError{Key: bytes.Clone(key), Version: a.store.version, Err: cause}
+// under is the value of a key under the deltas and writes of t, behind the members of its group.
+func (a *accumulators) under(t *txn, key []byte, members []*txn) ([]byte, error) {
+	x, err := a.exact(key, members)
+	if err != nil {
+		return nil, err
+	}
+	if x.staged {
+		return x.next, nil
+	}
+	switch w, ok, err := t.current().Get(key, 0); {
+	case err != nil || ok && w.Deleted:
+		return nil, err
+	case ok:
+		return w.Value, nil
+	}
+	return x.value, nil
+}
+
+func (a *accumulators) refuse(keys [][]byte, cause error) error {
+	return &kv.RequirementError{Keys: keys, Version: a.store.version, Err: cause}
 }
 
 // settle calls f with the values that the group has changed, as they are behind all of its members. Those of a single member

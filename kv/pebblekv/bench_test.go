@@ -140,8 +140,8 @@ func BenchmarkAccumulate(b *testing.B) {
 						err = txn.Accumulate(sum, []byte([]string{"1", "-1"}[n%2]))
 					}
 					if err == nil {
-						txn.Require(sum, func(value []byte) error {
-							if len(value) > 10 {
+						txn.Require([][]byte{sum}, func(values [][]byte) error {
+							if len(values[0]) > 10 {
 								return errors.New("beyond the bound")
 							}
 							return nil

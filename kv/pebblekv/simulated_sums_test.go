@@ -1,37 +1,45 @@
 package pebblekv
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"holdfast/kv"
 )
 
 // What the clients of a simulation do with accumulators.
 
-// simNeed is a requirement of a transaction: that an accumulator is not beyond a bound.
+// simNeed is a requirement of a transaction: that an accumulator, or of two the first less the second, is not beyond a bound.
 type simNeed struct {
-	key   int
+	keys  []int
 	bound int32
 	below bool // the bound is the least it may be, not the most
 
 	tested bool
-	seen   simRow // by the latest test
+	seen   []simRow // by the latest test
 }
 
 var errSimBound = errors.New("beyond a bound")
 
-func (n *simNeed) test(value []byte) error {
-	n.tested, n.seen = true, simRow{}
-	if value != nil {
-		n.seen = decodeSimRow(value)
+func (n *simNeed) test(values [][]byte) error {
+	n.tested, n.seen = true, make([]simRow, len(values))
+	for i, value := range values {
+		if value != nil {
+			n.seen[i] = decodeSimRow(value)
+		}
 	}
 	return n.met(n.seen)
 }
 
-func (n *simNeed) met(row simRow) error {
-	if number := row.number(); !n.below && number > n.bound || n.below && number < n.bound {
+func (n *simNeed) met(rows []simRow) error {
+	number := rows[0].number()
+	if len(rows) > 1 {
+		number -= rows[1].number()
+	}
+	if !n.below && number > n.bound || n.below && number < n.bound {
 		return fmt.Errorf("%w: %d", errSimBound, number)
 	}
 	return nil
@@ -77,11 +85,29 @@ func (c *simClient) accumulated() error {
 }
 
 func (c *simClient) require() error {
-	n := &simNeed{key: c.sumKey(), bound: int32(c.Choose(8) - 2), below: c.Choose(3) == 0}
-	c.txn.Require(simKeys[n.key], n.test)
+	n := &simNeed{keys: []int{c.sumKey()}, bound: int32(c.Choose(8) - 2), below: c.Choose(3) == 0}
+	if c.Choose(3) == 0 {
+		n.keys = append(n.keys, c.sumKey())
+	}
+	c.txn.Require(n.names(), n.test)
 	c.needs = append(c.needs, n)
-	c.Tracef("require %d: %d, below %v", n.key, n.bound, n.below)
+	c.Tracef("require %v: %d, below %v", n.keys, n.bound, n.below)
 	return nil
+}
+
+func (n *simNeed) names() (list [][]byte) {
+	for _, key := range n.keys {
+		list = append(list, simKeys[key])
+	}
+	return list
+}
+
+// rows are what is in its accumulators.
+func (n *simNeed) rows(of func(key int) simRow) (rows []simRow) {
+	for _, key := range n.keys {
+		rows = append(rows, of(key))
+	}
+	return rows
 }
 
 // replace writes an accumulator, or removes it.
@@ -99,13 +125,13 @@ func (c *simClient) replace() error {
 // checkNeeds compares the requirements of a transaction that has just been put into the model with what they have seen.
 func (c *simClient) checkNeeds() {
 	for _, n := range c.needs {
-		row := c.model.at(n.key, c.version)
-		if err := n.met(row); err != nil {
-			c.fail("client %d is sequenced as %d, but accumulator %d is %v", c.number, c.version, n.key, err)
+		rows := n.rows(func(key int) simRow { return c.model.at(key, c.version) })
+		if err := n.met(rows); err != nil {
+			c.fail("client %d is sequenced as %d, but accumulators %v are %v", c.number, c.version, n.keys, err)
 		}
-		if !n.tested || n.seen != row {
-			c.fail("client %d is sequenced as %d, but its requirement saw %v (%v) in accumulator %d, which is %v", c.number, c.version,
-				n.seen, n.tested, n.key, row)
+		if !n.tested || !slices.Equal(n.seen, rows) {
+			c.fail("client %d is sequenced as %d, but its requirement saw %v (%v) in accumulators %v, which are %v", c.number, c.version,
+				n.seen, n.tested, n.keys, rows)
 		}
 	}
 }
@@ -121,13 +147,13 @@ func (c *simClient) refused(err error, nothing bool) error {
 		c.fail("a requirement is tested at version %d, but %v", unmet.Version, err)
 	}
 	for _, n := range c.needs {
-		row := c.own.sum(n.key, c.model.at(n.key, unmet.Version))
-		if !n.tested || n.seen != row {
-			c.fail("a requirement saw %v (%v) in accumulator %d, which is %v after version %d", n.seen, n.tested, n.key, row, unmet.Version)
+		rows := n.rows(func(key int) simRow { return c.own.sum(key, c.model.at(key, unmet.Version)) })
+		if !n.tested || !slices.Equal(n.seen, rows) {
+			c.fail("a requirement saw %v (%v) in accumulators %v, which are %v after version %d", n.seen, n.tested, n.keys, rows, unmet.Version)
 		}
-		if n.met(row) != nil {
-			if string(unmet.Key) != string(simKeys[n.key]) {
-				c.fail("refused for %x, but accumulator %d is beyond its bound", unmet.Key, n.key)
+		if n.met(rows) != nil {
+			if !slices.EqualFunc(unmet.Keys, n.names(), bytes.Equal) {
+				c.fail("refused for %x, but accumulators %v are beyond their bound", unmet.Keys, n.keys)
 			}
 			return err
 		}

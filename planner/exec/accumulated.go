@@ -12,7 +12,7 @@ import (
 )
 
 // Accumulated is the check of a bound by accumulators: for each row of its input it looks up groups, and its rows are those for which
-// Cond is true, as Items. For each other row, the commit is made to depend on the same with the values that there are then.
+// Cond is true, as Items. For each other row, the commit is made to depend on the same with the values that all of its groups have then.
 type Accumulated struct {
 	Props
 	Input  Node
@@ -203,9 +203,6 @@ func (o *accumulatedOp) check(ctx *Ctx, i int) ([]types.Datum, error) {
 		var err error
 		s := &accumulator.State{}
 		if keys[g] = o.key(g, i); keys[g] != nil {
-			if n.Groups[g].Read {
-				ctx.Txn.Observe(keys[g], kv.AllColumns)
-			}
 			if s, err = current(ctx, ctx.Txn, keys[g]); err != nil {
 				return nil, ctx.Error(err)
 			}
@@ -215,14 +212,14 @@ func (o *accumulatedOp) check(ctx *Ctx, i int) ([]types.Datum, error) {
 		}
 	}
 	row, err := o.at.violates(ctx)
-	for g, key := range keys {
-		switch {
-		case key == nil || n.Groups[g].Read:
-		case row != nil || err != nil || ctx.Requirements == nil || ctx.checking == nil:
-			// What is answered now rests on the value that was seen.
+	if row == nil && err == nil && ctx.Requirements != nil && ctx.checking != nil {
+		o.require(ctx, keys)
+		return nil, nil
+	}
+	// What is answered now rests on the values that were seen.
+	for _, key := range keys {
+		if key != nil {
 			ctx.Txn.Observe(key, kv.AllColumns)
-		default:
-			o.require(ctx, g, key)
 		}
 	}
 	return row, err
@@ -242,16 +239,24 @@ func (o *accumulatedOp) key(g, i int) []byte {
 	return key
 }
 
-// require leaves the row at hand to the commit, with the value that group g then has.
-func (o *accumulatedOp) require(ctx *Ctx, g int, key []byte) {
+// require leaves the row at hand to the commit, with the values that its groups then have; keys are theirs, nil of those that are none.
+func (o *accumulatedOp) require(ctx *Ctx, keys [][]byte) {
 	n, checking, functions := o.node, ctx.checking, ctx.Ctx
-	row := make([]types.Datum, len(o.at.row.Cols))
-	for c, v := range o.at.row.Cols {
-		if c < o.at.first[g] || c >= o.at.first[g]+len(n.Groups[g].Cols) {
-			row[c] = v.Datum(0)
+	var list [][]byte
+	var groups []int // of list
+	for g, key := range keys {
+		if key != nil {
+			list, groups = append(list, key), append(groups, g)
 		}
 	}
-	ctx.Requirements.add(ctx.Txn, key, func(s *accumulator.State) error {
+	if len(list) == 0 {
+		return
+	}
+	row := make([]types.Datum, len(o.at.row.Cols))
+	for c, v := range o.at.row.Cols {
+		row[c] = v.Datum(0)
+	}
+	ctx.Requirements.add(ctx.Txn, list, func(values []accumulator.State) error {
 		at, _ := n.tests.Get().(*accumulatedRow)
 		if at == nil {
 			var err error
@@ -263,8 +268,10 @@ func (o *accumulatedOp) require(ctx *Ctx, g int, key []byte) {
 		for c, d := range row {
 			setOne(at.row.Cols[c], d)
 		}
-		if err := at.set(n, g, s); err != nil {
-			return err
+		for i, g := range groups {
+			if err := at.set(n, g, &values[i]); err != nil {
+				return err
+			}
 		}
 		violation, err := at.violates(&Ctx{Ctx: functions})
 		if violation != nil {

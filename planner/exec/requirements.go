@@ -2,15 +2,16 @@ package exec
 
 import (
 	"context"
+	"slices"
 
 	"holdfast/kv"
 	"holdfast/sql/accumulator"
 )
 
 // Requirements are what a transaction's commit depends on by accumulators: for each check that has found no violation, that it would
-// find none with the values that there are at the commit. The store tests them there (kv.Txn.Require). A check is about the state at
-// the end of its statement, and so a test leaves out what the transaction has changed since: a limit that a later statement raises does not
-// excuse an earlier one, nor does what a later one adds break it. The zero Requirements has none.
+// find none with the values that there are at the commit, of one accumulator or several. The store tests them there (kv.Txn.Require). A
+// check is about the state at the end of its statement, and so a test leaves out what the transaction has changed since: a limit that a
+// later statement raises does not excuse an earlier one, nor does what a later one adds break it. The zero Requirements has none.
 type Requirements struct {
 	// keys are the accumulators with a requirement, and what has been changed of them since the first.
 	keys map[string]required
@@ -24,15 +25,23 @@ type required struct {
 
 // undone is what a requirement, or a change, has been added to.
 type undone struct {
-	key  string
-	was  required
-	test func(s *accumulator.State) error // of the requirement; nil: it was a change
+	was  []past      // of each of its accumulators, in the order of the test's values; of a change, one
+	test requirement // nil: it was a change
 }
+
+// past is what there was of one accumulator.
+type past struct {
+	key string
+	required
+}
+
+// requirement tests the values of some accumulators. It may change them.
+type requirement func(values []accumulator.State) error
 
 // RequirementsMark is a point to go back to, of a savepoint.
 type RequirementsMark int
 
-// requiredOfOne is how many requirements a transaction may have on one accumulator, and requiredOfAll on all of them. Beyond, what is
+// requiredOfOne is how many requirements a transaction may have on one accumulator, and requiredOfAll how many in all. Beyond, what is
 // looked at is read as rows are: it is in the footprint, and changes of others conflict with it.
 const (
 	requiredOfOne = 256
@@ -45,10 +54,12 @@ func (r *Requirements) Mark() RequirementsMark { return RequirementsMark(len(r.u
 // RollbackTo forgets what came after the mark. The store forgets the requirements by its own mark.
 func (r *Requirements) RollbackTo(m RequirementsMark) {
 	for i := len(r.undo) - 1; i >= int(m); i-- {
-		if u := r.undo[i]; u.was.n == 0 {
-			delete(r.keys, u.key)
-		} else {
-			r.keys[u.key] = u.was
+		for _, p := range slices.Backward(r.undo[i].was) {
+			if p.n == 0 {
+				delete(r.keys, p.key)
+			} else {
+				r.keys[p.key] = p.required
+			}
 		}
 	}
 	clear(r.undo[m:])
@@ -60,35 +71,42 @@ func (r *Requirements) RollbackTo(m RequirementsMark) {
 // so, it is a conflict.
 func (r *Requirements) Withdraw(ctx context.Context, txn kv.Txn, m RequirementsMark, rollback func()) error {
 	type kept struct {
-		key  string
-		lead *accumulator.State // what it was tested with beyond what is left after the rollback
-		test func(s *accumulator.State) error
+		keys [][]byte
+		lead []*accumulator.State // what each was tested with beyond what is left after the rollback
+		test requirement
 	}
 	var list []kept
 	for _, u := range r.undo[m:] {
 		if u.test == nil {
 			continue
 		}
-		own, err := ownChanges(ctx, txn, u.key)
-		if err != nil {
-			return err
+		k := kept{test: u.test}
+		for _, p := range u.was {
+			own, err := ownChanges(ctx, txn, []byte(p.key))
+			if err != nil {
+				return err
+			}
+			r.later(own, p, -1)
+			k.keys, k.lead = append(k.keys, []byte(p.key)), append(k.lead, own)
 		}
-		own.Add(r.after(u), -1)
-		list = append(list, kept{u.key, own, u.test})
+		list = append(list, k)
 	}
 	r.RollbackTo(m)
 	rollback()
 	for _, k := range list {
-		own, err := ownChanges(ctx, txn, k.key)
-		if err != nil {
-			return err
+		for i, key := range k.keys {
+			own, err := ownChanges(ctx, txn, key)
+			if err != nil {
+				return err
+			}
+			k.lead[i].Add(own, -1)
 		}
-		lead, test := k.lead, k.test
-		lead.Add(own, -1)
-		r.add(txn, []byte(k.key), func(s *accumulator.State) error {
-			s.Add(lead, 1)
-			if err := test(s); err != nil {
-				return &kv.ConflictError{Start: []byte(k.key), Columns: kv.AllColumns}
+		r.add(txn, k.keys, func(values []accumulator.State) error {
+			for i := range values {
+				values[i].Add(k.lead[i], 1)
+			}
+			if err := k.test(values); err != nil {
+				return &kv.ConflictError{Start: k.keys[0], Columns: kv.AllColumns}
 			}
 			return nil
 		})
@@ -96,32 +114,25 @@ func (r *Requirements) Withdraw(ctx context.Context, txn kv.Txn, m RequirementsM
 	return nil
 }
 
-// after is what has been changed since a requirement.
-func (r *Requirements) after(u undone) *accumulator.State {
-	s := &accumulator.State{}
-	r.later(s, u.key, u.was.since, 1)
-	return s
-}
-
-// later adds to a state, or takes from it, what has been changed of an accumulator since it was then.
-func (r *Requirements) later(s *accumulator.State, key string, then *accumulator.State, sign int64) {
-	now := r.keys[key].since
-	if now == then {
+// later adds to a state, or takes from it, what has been changed of an accumulator since what is past.
+func (r *Requirements) later(s *accumulator.State, p past, sign int64) {
+	now := r.keys[p.key].since
+	if now == p.since {
 		return
 	}
 	s.Add(now, sign)
-	if then != nil {
-		s.Add(then, -sign)
+	if p.since != nil {
+		s.Add(p.since, -sign)
 	}
 }
 
 // ownChanges is what the transaction has changed of an accumulator.
-func ownChanges(ctx context.Context, txn kv.Txn, key string) (*accumulator.State, error) {
-	s, err := current(ctx, txn, []byte(key))
+func ownChanges(ctx context.Context, txn kv.Txn, key []byte) (*accumulator.State, error) {
+	s, err := current(ctx, txn, key)
 	if err != nil {
 		return nil, err
 	}
-	v, _, err := txn.Unrecorded().Get(ctx, []byte(key), kv.AllColumns)
+	v, _, err := txn.Unrecorded().Get(ctx, key, kv.AllColumns)
 	if err != nil {
 		return nil, err
 	}
@@ -143,12 +154,14 @@ func current(ctx context.Context, txn kv.Txn, key []byte) (*accumulator.State, e
 	return s, s.Decode(v)
 }
 
-func (r *Requirements) put(key string, to required, test func(s *accumulator.State) error) {
-	r.undo = append(r.undo, undone{key, r.keys[key], test})
+// put changes what there is of an accumulator, and returns what there was.
+func (r *Requirements) put(key string, to required) past {
+	was := past{key, r.keys[key]}
 	if r.keys == nil {
 		r.keys = map[string]required{}
 	}
 	r.keys[key] = to
+	return was
 }
 
 // changed notes a change of an accumulator.
@@ -166,26 +179,36 @@ func (r *Requirements) changed(key string, by *accumulator.State) {
 	}
 	sum.Add(by, 1)
 	k.since = sum
-	r.put(key, k, nil)
+	r.undo = append(r.undo, undone{was: []past{r.put(key, k)}})
 }
 
-// add makes the commit depend on a test of an accumulator's value without what the transaction changes from now on. The
-// test may change the state.
-func (r *Requirements) add(txn kv.Txn, key []byte, test func(s *accumulator.State) error) {
-	k := r.keys[string(key)]
-	if k.n >= requiredOfOne || len(r.undo) >= requiredOfAll {
-		txn.Observe(key, kv.AllColumns)
+// add makes the commit depend on a test of accumulators' values without what the transaction changes from now on.
+func (r *Requirements) add(txn kv.Txn, keys [][]byte, test requirement) {
+	many := len(r.undo) >= requiredOfAll
+	for _, key := range keys {
+		many = many || r.keys[string(key)].n >= requiredOfOne
+	}
+	if many {
+		for _, key := range keys {
+			txn.Observe(key, kv.AllColumns)
+		}
 		return
 	}
-	name, then := string(key), k.since
-	k.n++
-	r.put(name, k, test)
-	txn.Require(key, func(value []byte) error {
-		var s accumulator.State
-		if err := s.Decode(value); err != nil {
-			return err
+	then := make([]past, len(keys))
+	for i, key := range keys {
+		k := r.keys[string(key)]
+		k.n++
+		then[i] = r.put(string(key), k)
+	}
+	r.undo = append(r.undo, undone{then, test})
+	txn.Require(keys, func(values [][]byte) error {
+		states := make([]accumulator.State, len(keys))
+		for i, value := range values {
+			if err := states[i].Decode(value); err != nil {
+				return err
+			}
+			r.later(&states[i], then[i], -1)
 		}
-		r.later(&s, name, then, -1)
-		return test(&s)
+		return test(states)
 	})
 }

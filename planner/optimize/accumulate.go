@@ -56,7 +56,7 @@ func Definitions(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.
 			assertions.Show(over)
 			assertions.NewDelta(over).Over(i)
 			var found []*assertions.Definition
-			ok := assertions.Accumulate(over, occurrence.Table.OID, func(d *assertions.Definition) catalog.StorageID {
+			ok := assertions.Accumulate(over, func(d *assertions.Definition) catalog.StorageID {
 				found = append(found, d)
 				return 1
 			})

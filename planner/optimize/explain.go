@@ -356,12 +356,7 @@ func (x *explainer) node(n exec.Node) *explained {
 			if text == "" {
 				text = "all rows"
 			}
-			if g.Read {
-				text += ", read"
-			} else {
-				text += ", tested again at the commit"
-			}
-			add("Group of "+g.Table.Name, text)
+			add("Group of "+g.Table.Name, text+", tested again at the commit")
 		}
 		set("Accumulator Check", " on "+strings.Join(tables, ", "))
 		add("Violated If", x.expr(n.Cond))

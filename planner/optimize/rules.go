@@ -368,7 +368,7 @@ func readAhead(root exec.Node) {
 func overChange(q *algebra.Query, a *catalog.Assertion, occurrence int, all bool) {
 	d := assertions.NewDelta(q)
 	d.Over(occurrence)
-	if !all && !assertions.Accumulate(q, d.Occurrences()[occurrence].Table.OID, storageOf(a)) {
+	if !all && !assertions.Accumulate(q, storageOf(a)) {
 		firstRow(q)
 	}
 }

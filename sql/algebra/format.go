@@ -262,9 +262,6 @@ func (f *formatter) rel(r Rel, depth int) {
 			for _, c := range g.Cols {
 				head += fmt.Sprintf(" %s=%s/%d", f.col(c.ID), c.Func, c.Arg)
 			}
-			if g.Read {
-				head += " read"
-			}
 		}
 		f.line(depth, "%s if %s:%s", head, f.scalar(r.Cond), f.items(r.Items))
 	case *LockRows:

@@ -239,8 +239,6 @@ type (
 		Storage catalog.StorageID
 		Keys    []AccumulatedKey
 		Cols    []AccumulatedCol
-		// Read: the value is read as rows are, and so conflicts with changes of it, where others are tested at the commit.
-		Read bool
 	}
 	// AccumulatedKey is a part of a group's key, over the input. NULL is a group of its own with Null, and otherwise none: its value is that
 	// of no rows.
