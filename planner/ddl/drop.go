@@ -222,11 +222,9 @@ func (env *Env) remove(ctx context.Context, kind catalog.DependentKind, oid cata
 	s := env.Snapshot
 	switch kind {
 	case catalog.DependentAssertion:
-		a := s.AssertionByOID(oid)
-		if a == nil {
+		if s.AssertionByOID(oid) == nil {
 			return nil
 		}
-		env.discardAccumulators(a.Accumulators)
 		n, err := s.DropAssertion(ctx, env.Txn, oid)
 		if err == nil {
 			env.Snapshot = n

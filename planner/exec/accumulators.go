@@ -12,13 +12,16 @@ import (
 	"holdfast/sql/types"
 )
 
-// Accumulator is what a writer of rows keeps of groups of them for an assertion. In its expressions column n of the table
+// Accumulator is what a writer of rows keeps of groups of them for assertions. In its expressions column n of the table
 // has ColID n. It is part of plans: immutable and shared.
 //
 // Every write path of a table ends in rowWriter, and so does this: the images of a row that come or go add to the group's delta or take
 // from it, and at the end of the operation the deltas go to the transaction, which adds them up in the store (kv.Txn.Accumulate). No
 // writer reads what is kept.
 type Accumulator struct {
+	// Definition is the text of all that follows but Storage.
+	Definition string
+
 	Table   *catalog.Table
 	Storage catalog.StorageID
 	Filter  algebra.Scalar // nil: all rows

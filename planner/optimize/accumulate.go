@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"context"
+	"slices"
 
 	"holdfast/assertions"
 	"holdfast/planner/exec"
@@ -17,8 +18,8 @@ const definitionsForm = "1: "
 
 func definitionText(d *assertions.Definition) string { return definitionsForm + d.Text() }
 
-// storageOf finds where an accumulator of an assertion is kept.
-func storageOf(a *catalog.Assertion) func(d *assertions.Definition) catalog.StorageID {
+// storageOf finds where an accumulator is kept that checks of an assertion can use: of its own, or of another that needs the same.
+func storageOf(ctx context.Context, o Options, a *catalog.Assertion) func(d *assertions.Definition) catalog.StorageID {
 	return func(d *assertions.Definition) catalog.StorageID {
 		text := definitionText(d)
 		for _, k := range a.Accumulators {
@@ -26,24 +27,47 @@ func storageOf(a *catalog.Assertion) func(d *assertions.Definition) catalog.Stor
 				return k.Storage
 			}
 		}
-		return 0
+		id, err := KeptElsewhere(ctx, o, a, d.Table.OID, text)
+		if err != nil {
+			return 0 // its rows are looked at
+		}
+		return id
 	}
 }
 
-// Definitions are the accumulators that checks of an assertion can use, with the texts by which they are known.
-func Definitions(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.Accumulator, []string, error) {
+// KeptElsewhere finds what an assertion needs among what is kept for others, 0 if it is not. It is in the catalog with one of those that
+// need it, which is enough to have it written: so what is not derived any more from the condition it came from is not found.
+func KeptElsewhere(ctx context.Context, o Options, a *catalog.Assertion, table catalog.OID, definition string) (catalog.StorageID, error) {
+	for _, other := range o.Snapshot.AssertionsOn(table) {
+		if other.OID == a.OID || !slices.ContainsFunc(other.Accumulators, func(k catalog.Accumulator) bool { return k.Definition == definition }) {
+			continue
+		}
+		kept, err := Kept(ctx, o, other)
+		if err != nil {
+			return 0, err
+		}
+		for _, x := range kept {
+			if x.Definition == definition {
+				return x.Storage, nil
+			}
+		}
+	}
+	return 0, nil
+}
+
+// Definitions are the accumulators that checks of an assertion can use.
+func Definitions(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.Accumulator, error) {
 	cond, err := assertions.Condition(a.Condition)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	c := &ruleCompiler{o: o}
 	var list []*exec.Accumulator
-	var texts []string
 	known := map[string]bool{}
 	for _, v := range assertions.Violations(cond) {
 		q, err := c.bind(ctx, v)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for i, occurrence := range assertions.NewDelta(q).Occurrences() {
 			if occurrence.Full != "" {
@@ -51,7 +75,7 @@ func Definitions(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.
 			}
 			over, err := c.bind(ctx, v)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			assertions.Show(over)
 			assertions.NewDelta(over).Over(i)
@@ -69,35 +93,35 @@ func Definitions(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.
 					continue
 				}
 				known[text] = true
-				x := &exec.Accumulator{Table: d.Table, Filter: d.Filter, Keys: d.Keys}
+				x := &exec.Accumulator{Definition: text, Table: d.Table, Filter: d.Filter, Keys: d.Keys}
 				for _, arg := range d.Args {
 					x.Args = append(x.Args, exec.AccumulatorArg{Expr: arg.Expr, Sum: arg.Sum})
 				}
-				list, texts = append(list, x), append(texts, text)
+				list = append(list, x)
 			}
 		}
 	}
-	return list, texts, nil
+	return list, nil
 }
 
 type accumulatorsKey struct{ assertion catalog.OID }
 
-// Kept are the accumulators that an assertion has.
+// Kept are the accumulators that an assertion has itself.
 func Kept(ctx context.Context, o Options, a *catalog.Assertion) ([]*exec.Accumulator, error) {
 	if len(a.Accumulators) == 0 {
 		return nil, nil
 	}
 	made, err := o.Snapshot.Memo(accumulatorsKey{a.OID}, func() (any, error) {
 		o.Ctx = nil // they are shared by sessions
-		list, texts, err := Definitions(ctx, o, a)
+		list, err := Definitions(ctx, o, a)
 		if err != nil {
 			return nil, err
 		}
 		var kept []*exec.Accumulator
 		for _, k := range a.Accumulators {
-			for i, text := range texts {
-				if text == k.Definition {
-					x := *list[i]
+			for _, x := range list {
+				if x.Definition == k.Definition {
+					x := *x
 					x.Storage = k.Storage
 					kept = append(kept, &x)
 				}

@@ -44,7 +44,7 @@ func Checks(ctx context.Context, o Options, a *catalog.Assertion) ([]Check, erro
 			assertions.Show(check.Query)
 			all := a.NotValid || a.NotEnforced // some may be old violations
 			if check.Occurrence.Full == "" {
-				overChange(check.Query, a, i, all)
+				checkChange(ctx, o, check.Query, a, i, all)
 				options.driven = true
 			} else if !all {
 				firstRow(check.Query)

@@ -171,7 +171,7 @@ var checkInFull bool
 type ruleCompiler struct{ o Options }
 
 // compile binds a generated statement and plans it.
-func (c *ruleCompiler) compile(stmt ast.Stmt, shape func(q *algebra.Query)) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+func (c *ruleCompiler) compile(stmt ast.Stmt, shape func(ctx context.Context, q *algebra.Query)) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
 	return func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
 		q, err := c.bind(ctx, stmt)
 		if err != nil {
@@ -179,7 +179,7 @@ func (c *ruleCompiler) compile(stmt ast.Stmt, shape func(q *algebra.Query)) func
 		}
 		assertions.Transitions(q)
 		if shape != nil {
-			shape(q)
+			shape(ctx, q)
 		}
 		plan, err := Plan(ctx, q, c.o)
 		return plan, q.Tables, err
@@ -198,7 +198,7 @@ func (c *ruleCompiler) child(t *catalog.Table, k *catalog.Constraint) []*exec.Ru
 	list := []*exec.Rule{{
 		Constraint: k.OID, Name: k.Name, Deferrable: k.Deferrable, InitiallyDeferred: k.InitiallyDeferred, Events: event, Keep: true,
 		// The rows referred to are locked, so that nobody removes them meanwhile: they would only conflict.
-		Compile: c.compile(f.References(), func(q *algebra.Query) {
+		Compile: c.compile(f.References(), func(_ context.Context, q *algebra.Query) {
 			q.Root = &algebra.LockRows{Input: q.Root, Locks: []algebra.RowLock{{Table: f.Parent, Key: q.Output[last].ID, Strength: "key share"}}}
 		}),
 		Violation: func(row []types.Datum) bool { return row[last].IsNull() },
@@ -333,9 +333,9 @@ func (c *ruleCompiler) assertion(ctx context.Context, a *catalog.Assertion) ([]*
 func (c *ruleCompiler) overChange(a *catalog.Assertion, v ast.Stmt, occurrence int, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
 	driven := *c
 	driven.o.driven = true
-	compile := driven.compile(v, func(q *algebra.Query) {
+	compile := driven.compile(v, func(ctx context.Context, q *algebra.Query) {
 		assertions.Show(q)
-		overChange(q, a, occurrence, all)
+		checkChange(ctx, driven.o, q, a, occurrence, all)
 	})
 	if all {
 		return compile
@@ -364,18 +364,18 @@ func readAhead(root exec.Node) {
 	}
 }
 
-// overChange turns a violation query into the check of changes by one occurrence.
-func overChange(q *algebra.Query, a *catalog.Assertion, occurrence int, all bool) {
+// checkChange turns a violation query into the check of changes by one occurrence.
+func checkChange(ctx context.Context, o Options, q *algebra.Query, a *catalog.Assertion, occurrence int, all bool) {
 	d := assertions.NewDelta(q)
 	d.Over(occurrence)
-	if !all && !assertions.Accumulate(q, storageOf(a)) {
+	if !all && !assertions.Accumulate(q, storageOf(ctx, o, a)) {
 		firstRow(q)
 	}
 }
 
 // inFull compiles the evaluation of a violation query in full, up to the first row or to the last.
 func (c *ruleCompiler) inFull(v ast.Stmt, all bool) func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
-	return c.compile(v, func(q *algebra.Query) {
+	return c.compile(v, func(_ context.Context, q *algebra.Query) {
 		assertions.Show(q)
 		if !all {
 			firstRow(q)
