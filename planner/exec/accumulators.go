@@ -277,14 +277,15 @@ func accumulatedValue(c *algebra.AccumulatedCol, s *accumulator.State) (types.Da
 	case a.Values == 0:
 		return types.Null, nil
 	case c.Func == "avg":
-		d := a.Sum.Decimal()
-		if d.Form != 0 {
-			return types.NewDecimal(d), nil
+		d, err := a.Sum.Decimal()
+		if err != nil || d.Form != 0 {
+			return types.NewDecimal(d), err
 		}
 		q, err := types.NumericDiv(d, types.NumericFromInt(a.Values))
 		return types.NewDecimal(q), err
 	case c.Typ == types.Numeric:
-		return types.NewDecimal(a.Sum.Decimal()), nil
+		d, err := a.Sum.Decimal()
+		return types.NewDecimal(d), err
 	}
 	n, err := a.Sum.Int()
 	return types.NewInt(n), err

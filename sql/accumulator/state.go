@@ -151,13 +151,14 @@ func (s *Sum) Int() (int64, error) {
 	return s.total.n, nil
 }
 
-// Decimal is the sum of numerics or integers.
-func (s *Sum) Decimal() *apd.Decimal {
+// Decimal is the sum of numerics or integers; it fails if numeric does not hold it. The State goes on to hold it: less may be
+// left later.
+func (s *Sum) Decimal() (*apd.Decimal, error) {
 	switch {
 	case s.nan != 0 || s.plus != 0 && s.less != 0:
-		return &apd.Decimal{Form: apd.NaN}
+		return &apd.Decimal{Form: apd.NaN}, nil
 	case s.plus != 0 || s.less != 0:
-		return &apd.Decimal{Form: apd.Infinite, Negative: s.less != 0}
+		return &apd.Decimal{Form: apd.Infinite, Negative: s.less != 0}, nil
 	}
 	total, unit := s.total, s.unit
 	scale := int32(0)
@@ -171,7 +172,7 @@ func (s *Sum) Decimal() *apd.Decimal {
 	for unit > scale && total.tenth() {
 		unit--
 	}
-	return total.decimal(unit)
+	return types.NumericInRange(total.decimal(unit))
 }
 
 // reduce makes the unit as large as it can be, so that equal sums are written alike.

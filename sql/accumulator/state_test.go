@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/apd/v3"
 
+	"holdfast/sql/errs"
 	"holdfast/sql/types"
 )
 
@@ -28,6 +29,15 @@ func (v *naive) sum(t *testing.T) string {
 
 func text(d *apd.Decimal) string {
 	return string(types.AppendText(nil, types.Numeric, types.NewDecimal(d), types.DefaultEnv))
+}
+
+func sum(t *testing.T, s Sum) *apd.Decimal {
+	t.Helper()
+	d, err := s.Decimal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func numeric(t *testing.T, s string) *apd.Decimal {
@@ -110,7 +120,7 @@ func TestSums(t *testing.T) {
 		if b := anew.Append(nil); !bytes.Equal(b, value) {
 			t.Fatalf("seed %d: %x is kept, counted anew it is %x", seed, value, b)
 		}
-		if got, want := text(s.Args[0].Sum.Decimal()), group.sum(t); got != want || s.Rows != int64(len(group.values)) || s.Args[0].Values != s.Rows {
+		if got, want := text(sum(t, s.Args[0].Sum)), group.sum(t); got != want || s.Rows != int64(len(group.values)) || s.Args[0].Values != s.Rows {
 			t.Fatalf("seed %d: sum %s of %d of %d, want %s of %d", seed, got, s.Args[0].Values, s.Rows, want, len(group.values))
 		}
 	}
@@ -123,11 +133,11 @@ func TestIntegers(t *testing.T) {
 	a := &s.Args[0]
 	a.AddInt(math.MaxInt64, 1)
 	a.AddInt(math.MaxInt64, 1)
-	if _, err := a.Sum.Int(); err == nil || text(a.Sum.Decimal()) != "18446744073709551614" {
-		t.Errorf("sum %s, error %v", text(a.Sum.Decimal()), err)
+	if _, err := a.Sum.Int(); err == nil || text(sum(t, a.Sum)) != "18446744073709551614" {
+		t.Errorf("sum %s, error %v", text(sum(t, a.Sum)), err)
 	}
 	var back State
-	if err := back.Decode(s.Append(nil)); err != nil || text(back.Args[0].Sum.Decimal()) != "18446744073709551614" {
+	if err := back.Decode(s.Append(nil)); err != nil || text(sum(t, back.Args[0].Sum)) != "18446744073709551614" {
 		t.Errorf("read back as %v, %v", back, err)
 	}
 	a.AddInt(math.MaxInt64, -1)
@@ -137,6 +147,40 @@ func TestIntegers(t *testing.T) {
 	}
 	a.AddInt(math.MinInt64, -1)
 	a.AddInt(math.MaxInt64, -1)
+	if b := s.Append(nil); len(b) > 0 {
+		t.Errorf("%x is left", b)
+	}
+}
+
+// TestBeyondNumeric: a sum that numeric does not hold is an error to whoever asks for it, and comes back into range with the rows that go.
+func TestBeyondNumeric(t *testing.T) {
+	most := numeric(t, "9e131071")
+	var s State
+	s.Grow(1)
+	a := &s.Args[0]
+	for sign, far := range map[int64]string{1: "9e131071", -1: "-9e131071"} {
+		a.AddDecimal(most, sign)
+		if text(sum(t, a.Sum)) != text(numeric(t, far)) {
+			t.Errorf("%s is another", far)
+		}
+		a.AddDecimal(most, sign)
+		var back State
+		if err := back.Decode(s.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range []Sum{a.Sum, back.Args[0].Sum} {
+			if _, err := x.Decimal(); errs.CodeOf(err) != errs.NumericValueOutOfRange {
+				t.Errorf("twice %s: %v", far, err)
+			}
+		}
+		a.AddDecimal(numeric(t, "0.1"), 1)
+		a.AddDecimal(most, -sign)
+		a.AddDecimal(most, -sign)
+		if got := text(sum(t, a.Sum)); got != "0.1" {
+			t.Errorf("%s is left", got)
+		}
+		a.AddDecimal(numeric(t, "0.1"), -1)
+	}
 	if b := s.Append(nil); len(b) > 0 {
 		t.Errorf("%x is left", b)
 	}

@@ -192,9 +192,9 @@ func (s *exactAgg) Result(_ *Ctx, group int) (types.Datum, error) {
 	if d, ok := state.special(); ok {
 		return d, nil
 	}
-	sum := state.sum.decimal()
-	if !s.average {
-		return types.NewDecimal(sum), nil
+	sum, err := types.NumericInRange(state.sum.decimal())
+	if err != nil || !s.average {
+		return types.NewDecimal(sum), err
 	}
 	q, err := types.NumericDiv(sum, types.NumericFromInt(state.n))
 	return types.NewDecimal(q), err

@@ -82,8 +82,9 @@ func numericOverflow() *errs.Error {
 
 func divisionByZero() *errs.Error { return errs.New(errs.DivisionByZero, "division by zero") }
 
-// checkNumeric refuses values beyond the format's limits.
-func checkNumeric(d *apd.Decimal) (*apd.Decimal, error) {
+// NumericInRange is d, or the error of a value that is beyond numeric's limits (22003): results of the other functions are within them, but sums that
+// are made in another way may not be.
+func NumericInRange(d *apd.Decimal) (*apd.Decimal, error) {
 	scale := int(-d.Exponent)
 	if scale > numericMaxScale {
 		return nil, numericOverflow()
@@ -265,7 +266,7 @@ func numericAdd(a, b *apd.Decimal, bNeg bool) (*apd.Decimal, error) {
 			neg = bNeg
 		}
 	}
-	return checkNumeric(numericFromBig(neg, &x, scale))
+	return NumericInRange(numericFromBig(neg, &x, scale))
 }
 
 // NumericMul is a * b, with the sum of the scales.
@@ -291,7 +292,7 @@ func NumericMul(a, b *apd.Decimal) (*apd.Decimal, error) {
 	if scale > numericMaxScale {
 		d = NumericRound(d, numericMaxScale)
 	}
-	return checkNumeric(d)
+	return NumericInRange(d)
 }
 
 func numericInf(neg bool) *apd.Decimal {
@@ -372,7 +373,7 @@ func NumericDiv(a, b *apd.Decimal) (*apd.Decimal, error) {
 	if d, done, err := numericDivSpecial(a, b); done {
 		return d, err
 	}
-	return checkNumeric(numericDivRound(a, b, numericDivScale(a, b)))
+	return NumericInRange(numericDivRound(a, b, numericDivScale(a, b)))
 }
 
 // numericDivRound is a / b for finite operands, b not zero, rounded to a scale.
@@ -403,7 +404,7 @@ func NumericDivTrunc(a, b *apd.Decimal) (*apd.Decimal, error) {
 	num.Mul(&a.Coeff, pow10(scale+int(a.Exponent)))
 	den.Mul(&b.Coeff, pow10(scale+int(b.Exponent)))
 	num.Quo(&num, &den)
-	return checkNumeric(numericFromBig(a.Negative != b.Negative, &num, 0))
+	return NumericInRange(numericFromBig(a.Negative != b.Negative, &num, 0))
 }
 
 // NumericMod is a % b, with the sign of a and the greater scale of the two.
@@ -426,7 +427,7 @@ func NumericMod(a, b *apd.Decimal) (*apd.Decimal, error) {
 	x.Mul(&a.Coeff, pow10(scale+int(a.Exponent)))
 	y.Mul(&b.Coeff, pow10(scale+int(b.Exponent)))
 	x.Rem(&x, &y)
-	return checkNumeric(numericFromBig(a.Negative, &x, scale))
+	return NumericInRange(numericFromBig(a.Negative, &x, scale))
 }
 
 type roundingMode uint8

@@ -33,7 +33,7 @@ func finishMath(d *apd.Decimal, scale int) (*apd.Decimal, error) {
 		c.Mul(&d.Coeff, pow10(int(d.Exponent)))
 		d = numericFromBig(d.Negative, &c, 0)
 	}
-	return checkNumeric(rescale(d, scale, roundHalfAway))
+	return NumericInRange(rescale(d, scale, roundHalfAway))
 }
 
 func resultScale(scale int, d *apd.Decimal) int {
@@ -68,7 +68,7 @@ func NumericSqrt(a *apd.Decimal) (*apd.Decimal, error) {
 		c.Quo(&a.Coeff, pow10(-shift))
 	}
 	c.Sqrt(&c)
-	return checkNumeric(rescale(numericFromBig(false, &c, scale+1), scale, roundHalfAway))
+	return NumericInRange(rescale(numericFromBig(false, &c, scale+1), scale, roundHalfAway))
 }
 
 // approximate is the value as a float with any exponent: f * 10^e.
@@ -306,7 +306,7 @@ func maxScale(a, b *apd.Decimal) *apd.Decimal {
 }
 
 func powerScaled(d *apd.Decimal, scale int) (*apd.Decimal, error) {
-	return checkNumeric(rescale(d, scale, roundHalfAway))
+	return NumericInRange(rescale(d, scale, roundHalfAway))
 }
 
 func isOdd(b *apd.Decimal) bool {
@@ -368,7 +368,7 @@ func powerInt(a *apd.Decimal, n int) (*apd.Decimal, error) {
 	case 1:
 		return powerScaled(a, scale)
 	case -1:
-		return checkNumeric(numericDivRound(numericFromWord(false, 1, 0), a, scale))
+		return NumericInRange(numericDivRound(numericFromWord(false, 1, 0), a, scale))
 	case 2:
 		d, err := NumericMul(a, a)
 		if err != nil {
@@ -391,7 +391,7 @@ func powerInt(a *apd.Decimal, n int) (*apd.Decimal, error) {
 	if digits := int(a.NumDigits()) * n; n > 0 && (digits <= 2*numericMaxScale || v > 90000 && digits <= 4*numericMaxDigits) {
 		var p apd.BigInt
 		p.Exp(&a.Coeff, apd.NewBigInt(int64(n)), nil)
-		return checkNumeric(rescale(numericFromBig(a.Negative && n%2 == 1, &p, int(-a.Exponent)*n), scale, roundHalfAway))
+		return NumericInRange(rescale(numericFromBig(a.Negative && n%2 == 1, &p, int(-a.Exponent)*n), scale, roundHalfAway))
 	}
 	c := mathContext(scale + max(int(v), 0) + 20 + 2*decimalLen(abs(n)))
 	result, square := apd.New(1, 0), new(apd.Decimal).Set(a)
