@@ -69,3 +69,32 @@ func TestStatsReset(t *testing.T) {
 	other.Must("INSERT INTO t VALUES (4)")
 	c.Query("SELECT n_tup_ins FROM pg_stat_user_tables", "1")
 }
+
+// TestStatsOfDropped: counters of dropped assertions go once that is committed, and those of others stay what they are.
+func TestStatsOfDropped(t *testing.T) {
+	db := sessiontest.Open(t)
+	c := db.Connect()
+	c.Must("CREATE TABLE t (id int PRIMARY KEY, a int, b int); INSERT INTO t VALUES (1, 1, 1)")
+	create := func(name string) {
+		c.Must("CREATE ASSERTION " + name + " CHECK (NOT EXISTS (SELECT FROM t WHERE a > 9))")
+	}
+	create("stays")
+	for i := range 3 {
+		create("goes")
+		c.Must("UPDATE t SET b = 2")
+		if n := db.Engine.CountedRules(); n != 2 {
+			t.Fatalf("counters of %d assertions", n)
+		}
+		c.Must("BEGIN; DROP ASSERTION goes; ROLLBACK; UPDATE t SET b = 3")
+		c.Query("SELECT skipped_by_columns FROM pg_stat_assertions WHERE assertionname = 'goes'", "2")
+		c.Must([]string{"DROP ASSERTION goes", "BEGIN; UPDATE t SET b = 4; DROP ASSERTION goes; COMMIT", "DROP TABLE IF EXISTS u; CREATE TABLE u (x int); DROP ASSERTION goes"}[i])
+		if n := db.Engine.CountedRules(); n != 1 {
+			t.Fatalf("counters of %d assertions after DROP", n)
+		}
+	}
+	c.Query("SELECT skipped_by_columns FROM pg_stat_assertions", "7")
+	c.Must("DROP TABLE t CASCADE")
+	if n := db.Engine.CountedRules(); n != 0 {
+		t.Errorf("counters of %d assertions", n)
+	}
+}

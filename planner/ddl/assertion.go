@@ -185,6 +185,12 @@ func (env *Env) putAssertion(ctx context.Context, a *catalog.Assertion) error {
 	return err
 }
 
+// forgetRule does away with the figures of an assertion that is dropped.
+func (env *Env) forgetRule(oid catalog.OID) {
+	c := env.Catalog
+	env.AfterCommit(func() { c.ForgetRule(oid) })
+}
+
 // alterAssertion is ALTER ASSERTION.
 func (env *Env) alterAssertion(ctx context.Context, s *ast.AlterAssertion) error {
 	old, err := env.Snapshot.LookupAssertion(env.SearchPath, s.Name.Schema, s.Name.Name)

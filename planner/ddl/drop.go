@@ -228,6 +228,7 @@ func (env *Env) remove(ctx context.Context, kind catalog.DependentKind, oid cata
 		n, err := s.DropAssertion(ctx, env.Txn, oid)
 		if err == nil {
 			env.Snapshot = n
+			env.forgetRule(oid)
 		}
 		return err
 	case catalog.DependentTable:

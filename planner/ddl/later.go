@@ -89,6 +89,7 @@ func (o *OwedCheck) TakeBack(ctx context.Context, env *Env) error {
 		s, err := env.Snapshot.DropAssertion(ctx, env.Txn, a.OID)
 		if err == nil {
 			env.Snapshot = s
+			env.forgetRule(a.OID)
 		}
 		return err
 	case a.Disabled != o.disabled || a.NotEnforced != o.notEnforced || !a.NotValid || a.Changed == o.before.Changed:

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"encoding/binary"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +82,7 @@ type ruleStatsTable struct {
 	rules   sync.Map // OID to *RuleStats
 	mu      sync.Mutex
 	skipped map[string]*SkippedChecks // by their lists
+	settled map[OID]RuleSkips         // what counters have come to that are no longer in skipped
 	since   time.Time                 // the last reset
 }
 
@@ -130,15 +133,45 @@ func (c *Catalog) RuleSkips() (map[OID]RuleSkips, time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	sum := map[OID]RuleSkips{}
+	maps.Copy(sum, t.settled)
 	for _, s := range t.skipped {
-		n := s.executed.Load()
-		for _, k := range s.list {
-			by := sum[k.Assertion]
-			by[k.Reason] += n
-			sum[k.Assertion] = by
-		}
+		s.addTo(sum)
 	}
 	return sum, t.since
+}
+
+func (c *SkippedChecks) addTo(sum map[OID]RuleSkips) {
+	n := c.executed.Load()
+	for _, k := range c.list {
+		by := sum[k.Assertion]
+		by[k.Reason] += n
+		sum[k.Assertion] = by
+	}
+}
+
+// ForgetRule does away with the figures of an assertion that is dropped, once that is committed. Statements that were planned before and are
+// still running count in vain.
+func (c *Catalog) ForgetRule(assertion OID) {
+	t := &c.ruleStats
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rules.Delete(assertion)
+	gone := func(k SkippedCheck) bool {
+		_, ok := t.rules.Load(k.Assertion)
+		return !ok
+	}
+	for key, s := range t.skipped {
+		if !slices.ContainsFunc(s.list, gone) {
+			continue
+		}
+		// No statement is planned any more that skips this list: what it has counted of other assertions is kept without it.
+		if t.settled == nil {
+			t.settled = map[OID]RuleSkips{}
+		}
+		s.addTo(t.settled)
+		delete(t.skipped, key)
+	}
+	maps.DeleteFunc(t.settled, func(oid OID, _ RuleSkips) bool { return gone(SkippedCheck{Assertion: oid}) })
 }
 
 // ResetRuleStats sets the figures of all assertions to 0.
@@ -151,4 +184,5 @@ func (c *Catalog) ResetRuleStats() {
 	for _, s := range t.skipped {
 		s.executed.Store(0)
 	}
+	t.settled = nil
 }
