@@ -241,7 +241,7 @@ func (g shapes) schema() (list []string) {
 		fmt.Sprintf("CREATE TABLE s (id int%s, r int%s, c %s%s, d int)", key(), null(), number(), null()),
 		fmt.Sprintf("CREATE TABLE t (id int%s, s int, e %s%s)", key(), number(), null()),
 		"CREATE VIEW v AS SELECT r.id, r.a, r.b, s.c FROM r JOIN s ON s.r = r.id WHERE b IS NOT NULL")
-	for _, x := range []string{"s (r)", "s (c)", "r (a)", "r (b, a)", "t (s)", "s (d, r)", "s (r, c) WHERE c > 2", "s (c DESC, id)"} {
+	for _, x := range []string{"s (r)", "s (c)", "r (a)", "r (b, a)", "t (s)", "s (d, r)", "s (r, c) WHERE c > 2", "s (c DESC, id)", "s (r, c)", "t (s, e DESC)"} {
 		if g.IntN(3) == 0 {
 			list = append(list, "CREATE INDEX ON "+x)
 		}

@@ -135,6 +135,12 @@ func (s *scope) boolOp(e *ast.BoolOp) scalar {
 	case ast.Or:
 		return &algebra.Or{Args: args}
 	}
+	if d, ok := args[0].(*algebra.Distinct); ok {
+		// IS NOT DISTINCT FROM is stored in this form, and looks things up like equality.
+		turned := *d
+		turned.Not = !d.Not
+		return &turned
+	}
 	return &algebra.Not{Arg: args[0]}
 }
 

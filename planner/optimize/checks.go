@@ -150,6 +150,11 @@ func (c *Check) FullScans() (list []FullScan) {
 		case *exec.Filter:
 			visit(n.Input, conjuncts(conds, n.Cond), false)
 			return
+		case *exec.OrderedAggregate:
+			if c := extremeOf(n); c != nil {
+				visit(n.Input, []algebra.Scalar{endOf{c}}, false)
+				return
+			}
 		case *exec.HashJoin:
 			for i := range n.LeftKeys {
 				conds = append(conds, &algebra.AnyAll{Left: n.LeftKeys[i], Array: n.RightKeys[i], Op: "="})
@@ -177,6 +182,24 @@ func (c *Check) FullScans() (list []FullScan) {
 		visit(x.Plan, nil, false)
 	}
 	return list
+}
+
+// endOf stands among conditions for what an extreme of a column looks for.
+type endOf struct{ *algebra.Col }
+
+// extremeOf is the column of which an aggregate over all rows is the extremes and nothing else, nil if it is not that of one.
+func extremeOf(n *exec.OrderedAggregate) (c *algebra.Col) {
+	for i := range n.Aggs {
+		if len(n.Keys) > 0 || !isExtreme(&n.Aggs[i]) {
+			return nil
+		}
+		x := n.Aggs[i].Args[0].(*algebra.Col)
+		if c != nil && x.ID != c.ID {
+			return nil
+		}
+		c = x
+	}
+	return c
 }
 
 // indexed reports whether there is an index that begins with the columns.
@@ -221,6 +244,8 @@ func sought(a *exec.Access, conds []algebra.Scalar) []int16 {
 			if c.Op == "=" && !c.All {
 				equal = note(equal, c.Left, c.Array)
 			}
+		case endOf:
+			ordered = note(ordered, c.Col, &algebra.Const{})
 		case *algebra.Distinct:
 			if c.Not {
 				equal = note(equal, c.Left, c.Right)

@@ -161,11 +161,16 @@ func (x *explainer) bounds(t *catalog.Table, index *catalog.Index, b *exec.Bound
 			parts = append(parts, fmt.Sprintf("(%s = ANY (%s))", name(i), x.expr(m.Array)))
 		case len(m.Values) > 1:
 			parts = append(parts, fmt.Sprintf("(%s = ANY (ARRAY[%s]))", name(i), x.exprs(m.Values)))
+		case m.NullSafe:
+			parts = append(parts, fmt.Sprintf("(%s IS NOT DISTINCT FROM %s)", name(i), x.exprs(m.Values)))
 		default:
 			parts = append(parts, fmt.Sprintf("(%s = %s)", name(i), x.exprs(m.Values)))
 		}
 	}
 	n := len(b.Prefix)
+	if b.NotNull {
+		parts = append(parts, fmt.Sprintf("(%s IS NOT NULL)", name(n)))
+	}
 	for _, e := range []struct {
 		b  *exec.Bound
 		op string

@@ -252,6 +252,9 @@ func (p *planner) aggregate(r *algebra.Aggregate, g goal) (exec.Node, error) {
 	for i := range r.Aggs {
 		made.Add(r.Aggs[i].ID)
 	}
+	if n, err := p.extremes(r, g); n != nil || err != nil {
+		return n, err
+	}
 	var below, above []algebra.Scalar
 	if len(r.Keys) > 0 {
 		below, above = split(g.conds, made)

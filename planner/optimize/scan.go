@@ -300,6 +300,12 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, held []algebra.Scala
 				n, single = 10, false
 			} else if len(m.Values) > 1 || m.IsNull || m.NullSafe {
 				n, single = float64(max(1, len(m.Values))), false
+				if len(m.Values) <= 1 { // NULL is a value here
+					out.fixed++
+					if len(g.order) > 0 { // else it stays in the order, for whoever groups by it
+						fixed.Add(ids[i])
+					}
+				}
 			} else {
 				fixed.Add(ids[i])
 				out.fixed++
@@ -339,6 +345,15 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, held []algebra.Scala
 			out.rows *= p.selectRange()
 		}
 	}
+	if n < len(keys) && ids[n] != 0 && (ranged || n > 0 || firstOf(withoutFixed(g.order, fixed)) == ids[n]) {
+		// IS NOT NULL says little by itself: it is worth an index for the order, or for the columns before.
+		for _, c := range g.conds {
+			if is, ok := c.(*algebra.IsNull); ok && is.Not && isCol(is.Arg, ids[n]) && keys[n].Type.Kind != 'c' {
+				bounds.NotNull, ranged = bounds.NotNull || !ranged, true
+				out.used[c] = true
+			}
+		}
+	}
 	if unique && n == len(keys) && n > 0 {
 		out.rows = min(out.rows, 1)
 		if single {
@@ -360,7 +375,11 @@ func (p *planner) pathOf(r *algebra.Scan, x *catalog.Index, held []algebra.Scala
 		out.bounds = bounds
 		out.rows = p.atLeast(out.rows)
 	}
-	p.pathOrder(out, ids, keys, fixed, g.order)
+	notNull := algebra.ColID(0)
+	if ranged {
+		notNull = ids[n]
+	}
+	p.pathOrder(out, ids, keys, fixed, notNull, g.order)
 	read := out.rows
 	orderedWell := len(g.order) > 0 && ordered(out.order, withoutFixed(g.order, fixed))
 	if orderedWell {
@@ -444,8 +463,22 @@ func (p *planner) keyIDs(r *algebra.Scan, x *catalog.Index, keys []rowio.KeyColu
 	return ids
 }
 
-// pathOrder sets the order in which a path gives the rows, forward or, if the order hoped for wants it, backward.
-func (p *planner) pathOrder(out *path, ids []algebra.ColID, keys []rowio.KeyColumn, fixed algebra.ColSet, want []algebra.SortKey) {
+// firstOf is the column that rows are ordered by before others, 0 if there is none.
+func firstOf(order []algebra.SortKey) algebra.ColID {
+	if len(order) == 0 {
+		return 0
+	}
+	return order[0].ID
+}
+
+func isCol(s algebra.Scalar, id algebra.ColID) bool {
+	c, ok := s.(*algebra.Col)
+	return ok && c.ID == id
+}
+
+// pathOrder sets the order in which a path gives the rows, forward or, if the order hoped for wants it, backward. fixed are columns of one
+// value, and of notNull the path gives no NULLs.
+func (p *planner) pathOrder(out *path, ids []algebra.ColID, keys []rowio.KeyColumn, fixed algebra.ColSet, notNull algebra.ColID, want []algebra.SortKey) {
 	want = withoutFixed(want, fixed)
 	var forward, backward []algebra.SortKey
 	for i, k := range keys {
@@ -458,17 +491,17 @@ func (p *planner) pathOrder(out *path, ids []algebra.ColID, keys []rowio.KeyColu
 		forward = append(forward, algebra.SortKey{ID: ids[i], Desc: k.Desc, NullsFirst: k.NullsFirst})
 		backward = append(backward, algebra.SortKey{ID: ids[i], Desc: !k.Desc, NullsFirst: !k.NullsFirst})
 	}
-	notNull := func(list []algebra.SortKey) []algebra.SortKey {
+	placed := func(list []algebra.SortKey) []algebra.SortKey {
 		// Where there are no NULLs it does not matter where they would be: take what is wanted.
 		out := append([]algebra.SortKey(nil), list...)
 		for i := range out {
-			if i < len(want) && want[i].ID == out[i].ID && want[i].Desc == out[i].Desc && p.neverNull(out[i].ID) {
+			if i < len(want) && want[i].ID == out[i].ID && want[i].Desc == out[i].Desc && (out[i].ID == notNull || p.neverNull(out[i].ID)) {
 				out[i].NullsFirst = want[i].NullsFirst
 			}
 		}
 		return out
 	}
-	forward, backward = notNull(forward), notNull(backward)
+	forward, backward = placed(forward), placed(backward)
 	out.order = forward
 	if len(want) > 0 && !ordered(forward, want) && ordered(backward, want) {
 		out.order, out.reverse = backward, true
