@@ -335,6 +335,10 @@ func TestJudgeNotices(t *testing.T) {
 		for round := uint64(0); noticed == "" && round < 400; round++ {
 			_, c := shapes{rand.New(rand.NewPCG(1, round))}.contest(round)
 			c.stepped, c.fault = true, fault
+			if strings.Contains(fault, "mark") || strings.Contains(fault, "recheck") {
+				// Few random conditions have checks whose reads of rows others change.
+				c.condition = "NOT EXISTS (SELECT r.id FROM r JOIN s ON s.r = r.id WHERE s.c > r.a)"
+			}
 			noticed, _ = c.try(t)
 		}
 		if noticed == "" {
