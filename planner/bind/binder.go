@@ -35,6 +35,8 @@ type binder struct {
 	volatile bool // a volatile function, of sequences too, has been seen
 	foreign  int  // greater than 0 while binding text that is not the statement's: no positions
 	views    []*catalog.Table
+	// writeParts counts the INSERTs through join views that are made of parts, see algebra.Insert.
+	writeParts int
 	// reads are the columns read from relations named in the statement itself, not through views.
 	reads  map[catalog.OID]map[int16]bool
 	seen   map[catalog.OID]bool

@@ -51,7 +51,7 @@ func (s *scope) insert(q *ast.Insert) *result {
 
 // dropReturning leaves out the columns of new rows if nothing reads them.
 func (b *binder) dropReturning(r *algebra.Insert) {
-	if len(r.Returning) == 0 && len(r.Checks) == 0 {
+	if len(r.Returning) == 0 && len(r.Checks) == 0 && r.Verify == nil {
 		r.New = nil
 	}
 }

@@ -48,6 +48,7 @@ type insertPart struct {
 	outer  *outerJoin     // by which the table may be left out
 	key    *catalog.Index // by which a row of the table is found
 	cte    *algebra.CTE   // the INSERT, nil for the main part and for a table that is left out
+	insert *algebra.Insert
 }
 
 func (in *insertion) joinView() *result {
@@ -75,6 +76,7 @@ func (in *insertion) joinView() *result {
 	if in.q.OnConflict != nil {
 		out.OnConflict = j.onConflict(in.q.OnConflict)
 	}
+	j.verify(out)
 	in.scope.visible = []*source{j.newSource()}
 	items, cols := in.scope.returning(in.q.Returning)
 	out.Returning = items
@@ -472,6 +474,7 @@ func (j *joinInsert) insertPart(p *insertPart) {
 	for _, n := range p.base.new {
 		ins.Returning = append(ins.Returning, algebra.Item{ID: n.ID, Expr: b.col(n.ID, -1)})
 	}
+	p.insert = ins
 	p.cte = &algebra.CTE{Name: "insert into " + p.base.table.Name, Rel: ins}
 	b.q.CTEs = append(b.q.CTEs, p.cte)
 }

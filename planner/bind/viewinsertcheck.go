@@ -12,7 +12,7 @@ import (
 // What is checked of the rows that an INSERT through a join view makes.
 
 // checks are what must hold of a new row: it is in the join, a parent that was there agrees with what was
-// given, no other rows appear in the view, and the conditions that CHECK OPTION demands.
+// given, and the conditions that CHECK OPTION demands. That no other rows appear in the view is verified afterwards.
 func (j *joinInsert) checks(twice [][2]int) []algebra.ViewCheck {
 	b, w := j.b, j.w
 	var out []algebra.ViewCheck
@@ -54,7 +54,7 @@ func (j *joinInsert) checks(twice [][2]int) []algebra.ViewCheck {
 	for _, c := range w.checks {
 		check(c.View, r.RewriteScalar(c.Cond))
 	}
-	return append(out, j.alone()...)
+	return out
 }
 
 // agrees is the condition that a parent that is there has what was given for it; nil if only its key was.
@@ -99,95 +99,6 @@ func (j *joinInsert) agrees(p *insertPart) *algebra.ViewCheck {
 
 func quotedName(name string) string {
 	return strings.ReplaceAll(types.QuoteIdentifier(name), "%", "%%")
-}
-
-// alone are the conditions that no other rows appear in the view: rows of other tables may have waited for the new row. A foreign key
-// says that there are none.
-func (j *joinInsert) alone() []algebra.ViewCheck {
-	var out []algebra.ViewCheck
-	for _, p := range j.parts {
-		if p != j.main && p.cte == nil {
-			continue
-		}
-		for i, base := range j.w.bases {
-			if base.table.OID != p.base.table.OID || i == p.i && j.g.single[i] && !j.w.flat.bases[i].nullable || j.awaited(i) {
-				continue
-			}
-			others := j.others(p, i)
-			if others == nil {
-				continue
-			}
-			cond := scalar(&algebra.Not{Arg: &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: others}})
-			if p.parent && p.key != nil {
-				_, there := j.rowThere(p, p.key.Keys[0].Column, j.row)
-				cond = &algebra.Or{Args: []scalar{there, cond}}
-			}
-			if w := j.wanted(p, j.source); p != j.main && w != nil {
-				cond = &algebra.Or{Args: []scalar{&algebra.Not{Arg: w}, cond}}
-			}
-			out = append(out, algebra.ViewCheck{View: j.w.view, Cond: cond,
-				Err: errs.New(errs.CardinalityViolation, "other rows would appear in view %s", quoted(j.w.view.Name)).
-					WithDetail("Rows of other tables wait for the new row of table %s.", quoted(p.base.table.Name)).
-					WithHint("Insert into table %s itself.", quoted(p.base.table.Name))})
-		}
-	}
-	return out
-}
-
-// awaited reports whether a foreign key of another table says that none of its rows waits for a row in a place of the view.
-func (j *joinInsert) awaited(i int) bool {
-	for k, other := range j.w.bases {
-		if k != i && j.refers(k, other.table, i, j.w.bases[i].table) {
-			return true
-		}
-	}
-	return false
-}
-
-// others are the rows of the view as they are that would show the new row of a part in a place of it; nil if no condition joins it.
-func (j *joinInsert) others(p *insertPart, place int) algebra.Rel {
-	b := j.b
-	used := algebra.ColSet{}
-	for _, c := range j.g.f.always() {
-		algebra.ScalarColumns(c, used)
-	}
-	for _, o := range j.g.f.outer {
-		for _, c := range o.on {
-			algebra.ScalarColumns(c, used)
-		}
-	}
-	scan := j.w.bases[place].src.scan
-	row := &algebra.Project{Input: &algebra.Values{Rows: [][]scalar{{}}}}
-	for _, c := range scan.Cols {
-		v := scalar(nullOf(b.q.Column(c.ID).T))
-		if used.Has(c.ID) && c.Number > 0 {
-			v = j.value(baseColumn{p.i, c.Number})
-		}
-		row.Items = append(row.Items, algebra.Item{ID: c.ID, Expr: v})
-	}
-	r := &algebra.Rewriter{Rel: func(rel algebra.Rel) (algebra.Rel, bool) {
-		if rel == algebra.Rel(scan) {
-			return row, true
-		}
-		return nil, false
-	}}
-	inner := j.w.flat.rel
-	if j.w.flat.bases[place].nullable { // of rows that show it
-		inner = &algebra.Filter{Input: inner, Cond: present(b, scan, used)}
-	}
-	out := algebra.NewCopier(b.q).Rel(r.RewriteRel(inner))
-	b.know(j.scope)
-	return out
-}
-
-// present is a condition that holds of rows that are not left out by an outer join.
-func present(b *binder, scan *algebra.Scan, used algebra.ColSet) scalar {
-	for _, c := range scan.Cols {
-		if used.Has(c.ID) {
-			return &algebra.IsNull{Arg: b.col(c.ID, -1), Not: true}
-		}
-	}
-	return &algebra.Const{T: noMod(types.Bool), Value: types.NewBool(true)}
 }
 
 // linkConds are the conditions over several tables, which say which rows belong together.

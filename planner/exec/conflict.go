@@ -83,10 +83,19 @@ func (r *conflictResolver) insert(ctx *Ctx, o *insertOp, in *types.Batch) error 
 			return errs.New(errs.CardinalityViolation, "rows of an INSERT with ON CONFLICT through a join view have the same key").
 				WithHint("Leave out the rows that come later.")
 		case !found:
-			if err := o.checkViews(ctx, in, types.Rows{N: 1, Sel: []int32{int32(i)}}, o.checks); err != nil {
+			one := types.Rows{N: 1, Sel: []int32{int32(i)}}
+			if err := o.checkViews(ctx, in, one, o.checks); err != nil {
 				return err
 			}
+			if o.verify != nil {
+				if err := o.verify.evaluate(ctx, o.returned.image(in, one, o.rows.Cols)); err != nil {
+					return err
+				}
+			}
 			if err := w.put(ctx, slices.Clone(o.row), rowKey); err != nil {
+				return err
+			}
+			if err := o.verify.noteMade(ctx, rowKey, i); err != nil {
 				return err
 			}
 			r.written[rowKey] = true
@@ -234,7 +243,11 @@ func (r *conflictResolver) update(ctx *Ctx, o *insertOp, in *types.Batch, i int,
 	if err := w.clearOld(ctx, &c); err != nil {
 		return false, err
 	}
-	return true, w.putNew(ctx, &c)
+	if err := w.putNew(ctx, &c); err != nil {
+		return false, err
+	}
+	o.verify.noteMoved(w.table, &c)
+	return true, o.verify.noteUpdated(ctx, rowKey)
 }
 
 // batch is row i of the source with the existing and the proposed row.

@@ -128,7 +128,7 @@ func (o *deleteOp) end(ctx *Ctx) error {
 	}
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "DELETE", o.verify.atEnd(ctx, changes))
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "DELETE", 0, o.verify.atEnd(ctx, changes))
 }
 
 func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {
@@ -167,7 +167,7 @@ func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {
 		if first {
 			rows.Sel = append(rows.Sel, int32(i))
 		}
-		if err := o.verify.note(ctx, b, nil, i, 0); err != nil {
+		if err := o.verify.note(ctx, b, nil, i, nil); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ type insertOp struct {
 	checks   []viewCheck
 	conflict *conflictResolver
 	returned *returning
+	verify   *viewVerifier
 
 	rows     *types.Batch // the new rows by the column
 	row      []types.Datum
@@ -53,6 +54,9 @@ func (n *Insert) Build(b *Builder) (Operator, error) {
 		return nil, err
 	}
 	if o.returned, err = b.returning(n.Returning, out, positions); err != nil {
+		return nil, err
+	}
+	if o.verify, err = b.viewVerifier(n.Verify, in, out); err != nil {
 		return nil, err
 	}
 	if n.OnConflict != nil {
@@ -99,7 +103,8 @@ func (o *insertOp) Open(ctx *Ctx) error {
 		return err
 	}
 	o.changes = nil
-	o.writer.open(ctx, o.node.Rules, false, &o.changes)
+	o.writer.open(ctx, o.node.Rules, o.node.Part != 0, &o.changes)
+	o.verify.reset()
 	return o.source.Open(ctx)
 }
 
@@ -140,7 +145,7 @@ func (o *insertOp) run(ctx *Ctx) error {
 	}
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "INSERT", nil)
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "INSERT", o.node.Part, o.verify.atEnd(ctx, changes))
 }
 
 // insertBatch inserts the rows of one batch of the source.
@@ -166,6 +171,11 @@ func (o *insertOp) insertBatch(ctx *Ctx, in *types.Batch) error {
 	}
 	if err := o.checkViews(ctx, in, in.Rows, o.checks); err != nil {
 		return err
+	}
+	if o.verify != nil {
+		if err := o.verify.evaluate(ctx, o.returned.image(in, in.Rows, o.rows.Cols)); err != nil {
+			return err
+		}
 	}
 	if err := o.rowKeys(ctx, in); err != nil {
 		return err
@@ -203,6 +213,9 @@ func (o *insertOp) insertBatch(ctx *Ctx, in *types.Batch) error {
 			}
 		}
 		if err := w.putAbsent(ctx, o.row, key, rowKey); err != nil {
+			return err
+		}
+		if err := o.verify.noteMade(ctx, rowKey, position(in.Rows, k)); err != nil {
 			return err
 		}
 	}

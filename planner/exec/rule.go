@@ -313,8 +313,10 @@ func combined(ctx *Ctx, list []pendingRule) ([]pendingRule, error) {
 type ruleQueue struct {
 	before          kv.Reader
 	actions, checks []pendingRule
-	added           int                    // operations whose rules were added
-	last            []func(ctx *Ctx) error // looks at the outcome when nothing more will change it
+	added           int // operations whose rules were added
+	// parts are the changes of the operations that are together one write, by their number: see algebra.Insert.
+	parts map[int][]Changes
+	last  []func(ctx *Ctx, q *ruleQueue) error // looks at the outcome when nothing more will change it
 }
 
 func newRuleQueue(ctx *Ctx) *ruleQueue { return &ruleQueue{before: ctx.Reader} }
@@ -386,17 +388,18 @@ func (q *ruleQueue) run(ctx *Ctx) error {
 		}
 	}
 	for _, f := range q.last {
-		if err := f(ctx); err != nil {
+		if err := f(ctx, q); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// endOfChange is called when an operation has made its changes. last, if it is not nil, is called when all rules are through.
-func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string, last func(ctx *Ctx) error) error {
+// endOfChange is called when an operation has made its changes. part is not 0 if it is part of a write whose outcome is verified. last,
+// if it is not nil, is called when all rules are through.
+func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string, part int, last func(ctx *Ctx, q *ruleQueue) error) error {
 	skips.executed()
-	if len(rules) == 0 && last == nil {
+	if len(rules) == 0 && part == 0 && last == nil {
 		return nil
 	}
 	q := ctx.rules
@@ -405,6 +408,12 @@ func endOfChange(ctx *Ctx, rules []*Rule, skips *Skips, c Changes, verb string, 
 	}
 	deferred, repeats := ctx.Deferred.len(), ctx.Repeats.len()
 	q.add(ctx, rules, skips, c, verb)
+	if part != 0 {
+		if q.parts == nil {
+			q.parts = map[int][]Changes{}
+		}
+		q.parts[part] = append(q.parts[part], c)
+	}
 	if last != nil {
 		q.last = append(q.last, last)
 	}

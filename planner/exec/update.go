@@ -376,13 +376,13 @@ func (o *updateOp) note(ctx *Ctx, in *types.Batch, kept types.Rows) error {
 	}
 	for k := range kept.N {
 		i := position(kept, k)
-		must := uint64(0)
+		var must []int
 		for n, r := range v.node.Roles {
 			if r.Target < 0 {
 				continue
 			}
 			if o.targets[r.Target].maker.makes(i) {
-				must |= 1 << n
+				must = append(must, n)
 			}
 		}
 		if err := v.note(ctx, in, v.vecs, i, must); err != nil {
@@ -501,7 +501,7 @@ func (o *updateOp) write(ctx *Ctx) error {
 func (o *updateOp) end(ctx *Ctx) error {
 	changes := o.changes
 	o.changes = nil // the operator is used again; what was changed may be kept for long
-	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "UPDATE", o.verify.atEnd(ctx, changes))
+	return endOfChange(ctx, o.node.Rules, o.node.Skips, changes, "UPDATE", 0, o.verify.atEnd(ctx, changes))
 }
 
 // live are those of the collected changes that change something, with their keys, of which unique ones are locked.

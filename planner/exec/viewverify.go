@@ -22,9 +22,11 @@ import (
 // that do after the statement. Most writes need none of this, since the key graph says that a changed row shows nowhere else.
 type ViewVerify struct {
 	View     *catalog.Table
-	Identity []algebra.ColID
+	Identity []algebra.ColID  // nil for INSERT
 	Meant    []algebra.Scalar // nil for DELETE
 	Roles    []*ViewRole
+	// Part is of an INSERT: the number of the operations that are parts of it.
+	Part int
 	// Bases are the tables that Identity are the keys of.
 	Bases []*catalog.Table
 }
@@ -58,7 +60,17 @@ type viewVerifier struct {
 
 type meantRow struct {
 	values []types.Datum
-	must   uint64 // roles in which a row was made, which must show
+	must   []int // roles in which a row was made, which must show
+}
+
+// scalars are the expressions that are evaluated.
+func (n *ViewVerify) scalars() (list []algebra.Scalar) {
+	if n != nil {
+		for _, e := range n.Meant {
+			list = append(list, some(e)...)
+		}
+	}
+	return list
 }
 
 // viewVerifier makes one; nil if there is nothing to verify. Row keys are in the layout of the source, meant columns over that of images.
@@ -110,7 +122,7 @@ func (v *viewVerifier) evaluate(ctx *Ctx, images *types.Batch) (err error) {
 }
 
 // note takes row i of a batch of the source as one that is written.
-func (v *viewVerifier) note(ctx *Ctx, in *types.Batch, vecs []*types.Vec, i int, must uint64) error {
+func (v *viewVerifier) note(ctx *Ctx, in *types.Batch, vecs []*types.Vec, i int, must []int) error {
 	if v == nil {
 		return nil
 	}
@@ -118,6 +130,26 @@ func (v *viewVerifier) note(ctx *Ctx, in *types.Batch, vecs []*types.Vec, i int,
 	for _, at := range v.keys {
 		id = appendIdentity(id, in.Cols[at].Datum(i))
 	}
+	return v.keep(ctx, id, vecs, i, must)
+}
+
+// noteMade takes note of a row that an INSERT has made, i of the batch at hand.
+func (v *viewVerifier) noteMade(ctx *Ctx, rowKey string, i int) error {
+	if v == nil {
+		return nil
+	}
+	return v.keep(ctx, appendIdentity(nil, types.NewString(rowKey)), v.vecs, i, nil)
+}
+
+// noteUpdated takes note of a row that ON CONFLICT has updated: whatever it is now.
+func (v *viewVerifier) noteUpdated(ctx *Ctx, rowKey string) error {
+	if v == nil {
+		return nil
+	}
+	return v.keep(ctx, appendIdentity(nil, types.NewString(rowKey)), nil, 0, nil)
+}
+
+func (v *viewVerifier) keep(ctx *Ctx, id []byte, vecs []*types.Vec, i int, must []int) error {
 	row := meantRow{must: must}
 	if vecs != nil {
 		row.values = make([]types.Datum, len(vecs))
@@ -157,15 +189,18 @@ func (v *viewVerifier) noteMoved(t *catalog.Table, c *change) {
 }
 
 // atEnd is what is to be done at the end of the statement; nil if nothing.
-func (v *viewVerifier) atEnd(ctx *Ctx, changes Changes) func(ctx *Ctx) error {
+func (v *viewVerifier) atEnd(ctx *Ctx, changes Changes) func(ctx *Ctx, q *ruleQueue) error {
 	if v == nil {
 		return nil
 	}
 	before, rows, moved := ctx.Reader, v.rows, v.moved
 	v.rows, v.moved = nil, nil
-	return func(ctx *Ctx) error {
+	return func(ctx *Ctx, q *ruleQueue) error {
 		c := &verification{ctx: ctx, node: v.node, rows: rows, moved: moved}
-		return c.run(before, changes)
+		if part := v.node.Part; part != 0 {
+			return c.run(before, q.parts[part])
+		}
+		return c.run(before, []Changes{changes})
 	}
 }
 
@@ -184,7 +219,8 @@ type shown struct {
 	role   *ViewRole
 }
 
-func (c *verification) run(before kv.Reader, changes Changes) error {
+// run compares, by what the operations have changed that the write is made of.
+func (c *verification) run(before kv.Reader, changes []Changes) error {
 	old, now := map[string]shown{}, map[string]shown{}
 	stays := map[string]shown{}
 	var shows []map[string]shown // now, by role
@@ -224,13 +260,13 @@ func (c *verification) run(before kv.Reader, changes Changes) error {
 		is := now[id]
 		row, ours := c.rows[id]
 		if _, was := old[id]; !ours && !was {
-			return c.other(is, `other rows would appear in view "%s"`)
+			return c.appears(is)
 		}
 		if !ours {
 			continue
 		}
 		for j, m := range c.node.Meant {
-			if m != nil && !sameShown(is.ts[j], row.values[j], is.values[j]) {
+			if m != nil && row.values != nil && !sameShown(is.ts[j], row.values[j], is.values[j]) {
 				return errs.New(errs.WithCheckOptionViolation, `the new row of view "%s" would not show what it was given`, c.node.View.Name).
 					WithDetail(`Column "%s" would be %s, not %s: the row of table "%s" that it comes from is written in another place as well.`, c.node.View.Columns[j].Name,
 						DatumText(c.ctx, is.ts[j], is.values[j], 64), DatumText(c.ctx, is.ts[j], row.values[j], 64), is.role.Table.Name).
@@ -246,9 +282,9 @@ func (c *verification) run(before kv.Reader, changes Changes) error {
 				WithHint("Change the table itself.")
 		}
 	}
-	for i, in := range shows {
-		for id, row := range c.rows {
-			if _, there := in[id]; row.must>>i&1 == 1 && !there {
+	for id, row := range c.rows {
+		for _, i := range row.must {
+			if _, there := shows[i][id]; !there {
 				return errs.New(errs.WithCheckOptionViolation, `the new row of view "%s" would not show what it was given`, c.node.View.Name).
 					WithDetail(`The row of table "%s" would not fulfil the condition of its outer join.`, c.node.Roles[i].Table.Name)
 			}
@@ -259,18 +295,44 @@ func (c *verification) run(before kv.Reader, changes Changes) error {
 
 // other is the error for a row of the view that was not meant.
 func (c *verification) other(row shown, message string) error {
+	return errs.New(errs.CardinalityViolation, message, c.node.View.Name).
+		WithDetail(`Row (%s) shows the same row of table "%s".`, c.text(row), row.role.Table.Name).
+		WithHint(`Name all rows of the view that show it, or change table "%s" itself.`, row.role.Table.Name)
+}
+
+// appears is the error for a row of the view that was not there and was not meant to be.
+func (c *verification) appears(row shown) error {
+	const message = `other rows would appear in view "%s"`
+	if c.node.Part == 0 {
+		return c.other(row, message)
+	}
+	table := row.role.Table.Name
+	return errs.New(errs.CardinalityViolation, message, c.node.View.Name).
+		WithDetail(`Row (%s) would show the new row of table "%s".`, c.text(row), table).WithHint(`Insert into table "%s" itself.`, table)
+}
+
+// text prints a row of the view.
+func (c *verification) text(row shown) string {
 	var list []string
 	for j, d := range row.values {
 		list = append(list, DatumText(c.ctx, row.ts[j], d, 64))
 	}
-	return errs.New(errs.CardinalityViolation, message, c.node.View.Name).
-		WithDetail(`Row (%s) shows the same row of table "%s".`, strings.Join(list, ", "), row.role.Table.Name).
-		WithHint(`Name all rows of the view that show it, or change table "%s" itself.`, row.role.Table.Name)
+	return strings.Join(list, ", ")
 }
 
 // probe reads the rows of the view that show changed rows. Keys of now are those that rows had before.
-func (c *verification) probe(p *Probe, role *ViewRole, reader kv.Reader, changes Changes, now bool, into map[string]shown) error {
-	if t := changes.of(role.Table.OID); t == nil || t.Old == nil {
+func (c *verification) probe(p *Probe, role *ViewRole, reader kv.Reader, list []Changes, now bool, into map[string]shown) error {
+	for _, changes := range list {
+		if err := c.probeOne(p, role, reader, changes, now, into); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *verification) probeOne(p *Probe, role *ViewRole, reader kv.Reader, changes Changes, now bool, into map[string]shown) error {
+	t := changes.of(role.Table.OID)
+	if t == nil || t.Old == nil || now && t.New.Len() == 0 || !now && t.Old.Len() == 0 {
 		return nil
 	}
 	plan, err := planOf(c.ctx, &p.compiled, p.Compile)
@@ -278,7 +340,7 @@ func (c *verification) probe(p *Probe, role *ViewRole, reader kv.Reader, changes
 		return err
 	}
 	ts := plan.Root.Properties().Types
-	n := len(c.node.Identity)
+	n := len(c.node.Bases)
 	r := &Rule{NewOnly: true} // many rows at a time
 	return r.rows(c.ctx, plan, reader, changes, func(row []types.Datum) bool {
 		var id []byte

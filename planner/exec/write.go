@@ -19,6 +19,8 @@ type (
 		New        []algebra.ScanColumn
 		OnConflict *algebra.OnConflict // nil: a conflict is an error
 		Checks     []algebra.ViewCheck
+		Part       int         // see algebra.Insert
+		Verify     *ViewVerify // nil: nothing can go wrong, or another part verifies
 		Returning  []algebra.Item
 		Rules      []*Rule
 		Skips      *Skips // nil: none
@@ -79,7 +81,7 @@ func (n *Insert) Scalars() []algebra.Scalar {
 	if c := n.OnConflict; c != nil {
 		list = append(append(append(list, assignmentScalars(c.Set)...), some(c.Where)...), checkScalars(c.Checks)...)
 	}
-	return append(list, checkScalars(n.Checks)...)
+	return append(append(list, n.Verify.scalars()...), checkScalars(n.Checks)...)
 }
 
 func (n *Update) Scalars() []algebra.Scalar {
@@ -87,12 +89,7 @@ func (n *Update) Scalars() []algebra.Scalar {
 	for _, t := range n.Targets {
 		list = append(append(append(list, assignmentScalars(t.Set)...), some(t.MakeIf)...), assignmentScalars(t.Make)...)
 	}
-	if n.Verify != nil {
-		for _, e := range n.Verify.Meant {
-			list = append(list, some(e)...)
-		}
-	}
-	return append(list, checkScalars(n.Checks)...)
+	return append(append(list, n.Verify.scalars()...), checkScalars(n.Checks)...)
 }
 
 func (n *Delete) Scalars() []algebra.Scalar { return itemScalars(n.Returning) }

@@ -370,6 +370,7 @@ func (x *explainer) node(n exec.Node) *explained {
 	case *exec.Insert:
 		set("Insert", " on "+n.Target.Table.Name)
 		x.viewChecks(add, n.Checks)
+		x.viewVerify(add, n.Verify)
 	case *exec.Update:
 		var names []string
 		for _, t := range n.Targets {

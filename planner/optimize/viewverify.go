@@ -21,11 +21,12 @@ func verifyColumns(v *algebra.ViewVerify, need algebra.ColSet) {
 }
 
 // viewVerify plans a verification. Its probes are planned when they are first run, as for large tables: they start from the changed rows.
-func (p *planner) viewVerify(v *algebra.ViewVerify) (*exec.ViewVerify, error) {
+// part is of an INSERT.
+func (p *planner) viewVerify(v *algebra.ViewVerify, part int) (*exec.ViewVerify, error) {
 	if v == nil {
 		return nil, nil
 	}
-	out := &exec.ViewVerify{View: v.View, Identity: v.Identity, Meant: make([]algebra.Scalar, len(v.Meant))}
+	out := &exec.ViewVerify{View: v.View, Identity: v.Identity, Part: part, Meant: make([]algebra.Scalar, len(v.Meant))}
 	for i, m := range v.Meant {
 		var err error
 		if out.Meant[i], err = p.optionalScalar(m); err != nil {

@@ -17,6 +17,7 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 			algebra.ScalarColumns(a, need)
 		}
 	}
+	verifyColumns(r.Verify, need)
 	for _, it := range r.Returning {
 		algebra.ScalarColumns(it.Expr, need)
 	}
@@ -35,7 +36,7 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &exec.Insert{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, New: r.New}
+	n := &exec.Insert{Props: p.props(r.Columns(), source.Properties().Rows), Source: source, New: r.New, Part: r.Part}
 	if n.Target, err = p.written(r.Table); err != nil {
 		return nil, err
 	}
@@ -44,6 +45,10 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 		op.update = assigned(c.Set)
 	}
 	if n.Rules, n.Skips, n.Target.Keep, err = p.rules([]operation{op}); err != nil {
+		return nil, err
+	}
+	n.Target.Keep = n.Target.Keep || r.Part != 0
+	if n.Verify, err = p.viewVerify(r.Verify, r.Part); err != nil {
 		return nil, err
 	}
 	if n.Values, err = p.assignments(r.Values); err != nil {
@@ -128,7 +133,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 		}
 		n.Targets = append(n.Targets, planned)
 	}
-	if n.Verify, err = p.viewVerify(r.Verify); err != nil {
+	if n.Verify, err = p.viewVerify(r.Verify, 0); err != nil {
 		return nil, err
 	}
 	if n.Checks, err = p.viewChecks(r.Checks); err != nil {
@@ -176,7 +181,7 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 		target.Keep = keep || r.Verify != nil
 		n.Targets = append(n.Targets, &exec.DeleteTarget{Target: target, Key: t.Key, Old: t.Old})
 	}
-	if n.Verify, err = p.viewVerify(r.Verify); err != nil {
+	if n.Verify, err = p.viewVerify(r.Verify, 0); err != nil {
 		return nil, err
 	}
 	if n.Returning, err = p.items(r.Returning); err != nil {

@@ -295,6 +295,7 @@ func (f *formatter) rel(r Rel, depth int) {
 			}
 			f.line(depth+1, "%s", head)
 		}
+		f.verify(depth+1, r.Verify)
 		f.writeTail(depth+1, r.New, name, r.Checks, r.Returning)
 	case *Update:
 		f.line(depth, "update%s", through(r.View))

@@ -162,6 +162,15 @@ func (w *Rewriter) assignments(list []Assignment) []Assignment {
 	return out
 }
 
+func (w *Rewriter) verify(v *ViewVerify) *ViewVerify {
+	if v == nil {
+		return nil
+	}
+	n := *v
+	n.Meant, _ = w.scalars(v.Meant)
+	return &n
+}
+
 func (w *Rewriter) checks(list []ViewCheck) []ViewCheck {
 	out := make([]ViewCheck, len(list))
 	for i, c := range list {
@@ -307,6 +316,7 @@ func (w *Rewriter) RewriteRel(r Rel) Rel {
 			c.Set, c.Where, c.Checks = w.assignments(c.Set), w.RewriteScalar(c.Where), w.checks(c.Checks)
 			n.OnConflict = &c
 		}
+		n.Verify = w.verify(r.Verify)
 		return &n
 	case *Update:
 		n := *r
@@ -320,11 +330,7 @@ func (w *Rewriter) RewriteRel(r Rel) Rel {
 			}
 			n.Targets[i] = &c
 		}
-		if r.Verify != nil {
-			v := *r.Verify
-			v.Meant, _ = w.scalars(v.Meant)
-			n.Verify = &v
-		}
+		n.Verify = w.verify(r.Verify)
 		n.Returning, _ = w.items(r.Returning)
 		return &n
 	case *Delete:

@@ -137,6 +137,7 @@ func (v *Visitor) VisitRel(r Rel) {
 			v.VisitScalar(c.Where)
 			v.visitChecks(c.Checks)
 		}
+		v.visitMeant(r.Verify)
 		v.visitChecks(r.Checks)
 		v.visitItems(r.Returning)
 	case *Update:
@@ -145,13 +146,17 @@ func (v *Visitor) VisitRel(r Rel) {
 			v.VisitScalar(t.MakeIf)
 			v.visitAssignments(t.Make)
 		}
-		if r.Verify != nil {
-			v.visitScalars(r.Verify.Meant)
-		}
+		v.visitMeant(r.Verify)
 		v.visitChecks(r.Checks)
 		v.visitItems(r.Returning)
 	case *Delete:
 		v.visitItems(r.Returning)
+	}
+}
+
+func (v *Visitor) visitMeant(verify *ViewVerify) {
+	if verify != nil {
+		v.visitScalars(verify.Meant)
 	}
 }
 

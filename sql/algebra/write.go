@@ -21,7 +21,12 @@ type (
 		New        []ScanColumn
 		OnConflict *OnConflict
 		Checks     []ViewCheck
-		Returning  []Item
+		// Part is not 0 for the INSERTs into several tables that are together one INSERT through a join view whose outcome is verified:
+		// it is the same for all of them, and no other INSERT of the query has it. The one that inserts the rows by which rows of the
+		// view are told apart has Verify.
+		Part      int
+		Verify    *ViewVerify // nil: nothing can go wrong, or another part verifies
+		Returning []Item
 	}
 	// Update changes rows. One Source row may change a row of each of several tables (a join view).
 	Update struct {
@@ -56,11 +61,12 @@ type (
 	ViewVerify struct {
 		View *catalog.Table
 		// Bases are the tables (by position in the flattened view) whose rows tell rows of the view apart, Identity the keys of
-		// these rows in Source.
+		// these rows in Source. An INSERT has no Identity: the rows are those that it inserts.
 		Bases    []int
 		Tables   []*catalog.Table // of Bases
 		Identity []ColID
-		// Meant are the columns of the view as they should be, over Source and new rows; nil for one that follows from others.
+		// Meant are the columns of the view as they should be, over Source and new rows; nil for one that follows from others. All is
+		// nil for a DELETE.
 		Meant []Scalar
 		// Roles are places of changed tables in the view by which their rows may show in other rows of it.
 		Roles []ViewRole
