@@ -31,6 +31,8 @@ func (p *push) insert() outcome {
 		all, wrong = append(all, known), append(wrong, o)
 	}
 	var kept [][]value
+	var keptKnown []map[at]value
+	var owns []*row
 	for n, values := range given {
 		known := all[n]
 		own, o := p.proposed(main, known)
@@ -51,24 +53,25 @@ func (p *push) insert() outcome {
 		if wrong[n].code != "" {
 			return wrong[n]
 		}
-		kept = append(kept, values)
-		bases := make([]*row, len(p.f.tables))
-		for i, t := range p.f.tables {
-			t := p.d.tables[t]
+		kept, keptKnown, owns = append(kept, values), append(keptKnown, known), append(owns, own)
+		made = append(made, found{bases: make([]*row, len(p.f.tables))})
+	}
+	for _, i := range p.order(main) {
+		for n, values := range kept {
+			known, bases := keptKnown[n], made[n].bases
+			t := p.d.tables[p.f.tables[i]]
 			if p.f.missing[i] && !p.wanted(i, values) {
 				continue
 			}
-			if parent[i] {
-				there, o := p.match(i, known)
-				if o.code != "" {
-					return o
-				}
-				if there != nil {
-					bases[i] = there
-					continue
-				}
+			there, o := p.match(i, known, main, parent[i])
+			if o.code != "" {
+				return o
 			}
-			r := own
+			if there != nil {
+				bases[i] = there
+				continue
+			}
+			r := owns[n]
 			if i != main {
 				if r, o = p.proposed(i, known); o.code != "" {
 					return o
@@ -78,7 +81,6 @@ func (p *push) insert() outcome {
 			p.fresh[r] = i
 			bases[i] = r
 		}
-		made = append(made, found{bases: bases})
 	}
 	for _, a := range asides {
 		for i, v := range a.set {
@@ -132,6 +134,17 @@ func (p *push) insert() outcome {
 		return o
 	}
 	slices.Sort(out.returning)
+	return out
+}
+
+// order is that in which rows are made for the occurrences: first for the one that has a row for each row of the view.
+func (p *push) order(main int) []int {
+	out := []int{main}
+	for i := range p.f.tables {
+		if i != main {
+			out = append(out, i)
+		}
+	}
 	return out
 }
 
@@ -336,17 +349,32 @@ func (p *push) find(i int, key []int, known map[at]value, fresh bool) *row {
 	return nil
 }
 
-// match finds the row of a parent that has the key known. It must agree with everything that was supplied, and if it was inserted
-// by the same statement, with everything known.
-func (p *push) match(i int, known map[at]value) (*row, outcome) {
+// match finds the row of an occurrence that has the key known: of a parent one that was there before, which must agree with
+// everything that was supplied, or one that was inserted for it, which must agree with everything known; or one that the statement
+// inserted for another occurrence of the table, if it agrees with everything supplied.
+func (p *push) match(i int, known map[at]value, main int, parent bool) (*row, outcome) {
 	t := p.d.tables[p.f.tables[i]]
 	key := p.key(i, known)
 	if key == nil {
 		return nil, outcome{}
 	}
+	for _, r := range t.rows {
+		if by, made := p.fresh[r]; i == main || !made || by == i || slices.ContainsFunc(key, func(c int) bool { return known[at{i, c}].null }) {
+			continue
+		}
+		serves := true
+		for c := range t.columns {
+			if v, ok := known[at{i, c}]; ok && (p.supplied[at{i, c}] || slices.Contains(key, c)) {
+				serves = serves && v == r.values[c]
+			}
+		}
+		if serves {
+			return r, outcome{}
+		}
+	}
 	for _, fresh := range []bool{false, true} {
 		r := p.find(i, key, known, fresh)
-		if r == nil {
+		if r == nil || !parent {
 			continue
 		}
 		for c := range t.columns {

@@ -198,15 +198,11 @@ func (g shape) link(d *database, v *view, i int) condition {
 	return condition{a: a, op: op, b: b}
 }
 
-// statement makes a write through a view. Through views with a table in several roles nothing is inserted.
+// statement makes a write through a view.
 func (g shape) statement(d *database, v *view) *statement {
 	s := &statement{view: v}
-	most := 10
-	if flatten(d, v).roles() {
-		most = 8
-	}
 	columns, kinds := g.Perm(len(v.columns)), v.kinds(d)
-	switch n := g.IntN(most); {
+	switch n := g.IntN(10); {
 	case n < 6:
 		s.kind = "UPDATE"
 		for _, c := range columns[:1+g.IntN(min(2, len(columns)))] {
@@ -260,6 +256,7 @@ func (g shape) statement(d *database, v *view) *statement {
 func (g shape) agree(d *database, s *statement) {
 	f := flatten(d, s.view)
 	rows := evaluate(d, s.view, false)
+	g.entangle(d, s)
 	for _, r := range s.rows {
 		if len(rows) > 0 && g.chance(50) { // some columns from a row of the view
 			from := rows[g.IntN(len(rows))]

@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
 	"holdfast/sql/types"
@@ -225,6 +227,14 @@ func (j *joinInsert) values() [][2]int {
 			}
 		}
 	}
+	if slices.ContainsFunc(j.w.bases, func(base *baseTable) bool { return base != j.main.base && base.table.OID == j.main.base.table.OID }) {
+		for _, c := range j.main.base.table.Columns { // its rows may serve other roles
+			class := j.class[baseColumn{j.main.i, c.Number}]
+			if _, ok := j.at[class]; !ok && !c.Dropped && c.Generated == "" && len(j.members[class]) == 1 {
+				j.at[class] = add(c.Name, b.defaultOf(j.main.base.table, c))
+			}
+		}
+	}
 	constants(j.g.equations)
 	for _, o := range j.g.f.outer {
 		constants(equationsOf(o.on))
@@ -440,6 +450,7 @@ func (j *joinInsert) insertPart(p *insertPart) {
 	if len(j.unique) > 0 {
 		rel = &algebra.Filter{Input: rel, Cond: &algebra.Not{Arg: j.conflicts(row)}}
 	}
+	rel = j.unserved(p, rel, row)
 	if p.parent && p.key != nil {
 		scan, own := j.scanTableOf(p)
 		rel = &algebra.Join{Kind: algebra.AntiJoin, Left: rel, Right: scan, On: and(j.matches(p, own, row)...)}
@@ -507,26 +518,21 @@ func (j *joinInsert) value(at baseColumn) scalar {
 		if v := j.row(j.class[at]); v != nil && !generated {
 			added = b.assign(v, c.Type, c.Mod, c.Name, -1, false)
 		} else {
-			inserted := j.scanCTE(p.cte)
-			fromInsert := func(number int16) scalar {
-				for i, n := range p.base.new {
-					if n.Number == number {
-						return b.col(inserted.Cols[i], -1)
-					}
-				}
-				return nil
-			}
-			added = j.lookup(inserted, fromInsert, p, at.number, j.row)
+			inserted := j.partRows(p)
+			added = j.lookup(inserted.rel, inserted.own, p, at.number, j.row)
 		}
 		if cond := j.wanted(p, j.source); cond != nil {
 			added = &algebra.Case{T: t, Whens: []algebra.When{{Cond: cond, Result: added}}, Else: nullOf(t)}
 		}
 	}
-	if !p.parent {
+	cases := j.served(p, at.number)
+	if p.parent {
+		cases = append([]algebra.When{j.found(p, at.number)}, cases...)
+	}
+	if len(cases) == 0 {
 		return added
 	}
-	found, there := j.rowThere(p, at.number, j.row)
-	return &algebra.Case{T: t, Whens: []algebra.When{{Cond: there, Result: found}}, Else: added}
+	return &algebra.Case{T: t, Whens: cases, Else: added}
 }
 
 // lookup is a column of the row of a relation that has the key of the row in hand.
