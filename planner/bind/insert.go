@@ -405,19 +405,23 @@ func (b *binder) generate(s *scope, p *algebra.Project, t *catalog.Table, set []
 
 // newChecks are the conditions of WITH CHECK OPTION over new rows.
 func (w *writeTarget) newChecks(b *binder, s *scope) []algebra.ViewCheck {
-	out := w.shown
+	var out []algebra.ViewCheck
 	if w.relinked {
-		return append(out, w.relinkedChecks(b, s)...)
-	}
-	r := w.renew()
-	if w.joins {
-		always, _ := w.flat.keys().links()
-		for _, c := range always {
-			out = append(out, algebra.ViewCheck{View: w.view, Cond: r.RewriteScalar(c)})
+		out = w.relinkedChecks(b, s)
+	} else {
+		r := w.renew()
+		if w.joins {
+			always, _ := w.flat.keys().links()
+			for _, c := range always {
+				out = append(out, algebra.ViewCheck{View: w.view, Cond: r.RewriteScalar(c)})
+			}
+		}
+		for _, c := range w.checks {
+			out = append(out, algebra.ViewCheck{View: c.View, Cond: r.RewriteScalar(c.Cond)})
 		}
 	}
-	for _, c := range w.checks {
-		out = append(out, algebra.ViewCheck{View: c.View, Cond: r.RewriteScalar(c.Cond)})
+	if w.join && len(out) > 0 {
+		failingRow(out, w.rowAfter(b, s))
 	}
-	return out
+	return append(w.shown, out...)
 }

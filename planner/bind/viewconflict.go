@@ -143,6 +143,13 @@ func (j *joinInsert) onConflict(c *ast.OnConflict) *algebra.OnConflict {
 	for _, c := range w.checks {
 		out.Checks = append(out.Checks, algebra.ViewCheck{View: c.View, Cond: now.RewriteScalar(c.Cond)})
 	}
+	if len(out.Checks) > 0 {
+		var row []scalar
+		for _, c := range w.flat.cols {
+			row = append(row, now.RewriteScalar(c.expr))
+		}
+		failingRow(out.Checks, row)
+	}
 	out.Checks = append(out.Checks, w.shown...)
 	return out
 }

@@ -34,6 +34,7 @@ type joinInsert struct {
 	conflict *algebra.OnConflict
 	row      func(class int) *algebra.Col // of the row that the statement's INSERT is at
 	source   *algebra.CTEScan             // where that row comes from
+	serving  map[*insertPart][]madeRows   // what serves with that row, see serves
 }
 
 // suppliedColumn is a column of the view that the statement gives, and the position of its value in given.
@@ -51,6 +52,7 @@ type insertPart struct {
 	key    *catalog.Index // by which a row of the table is found
 	cte    *algebra.CTE   // the INSERT, nil for the main part and for a table that is left out
 	insert *algebra.Insert
+	made   *madeRows // what it inserts, if that is joined with the rows given: see joinServing
 }
 
 func (in *insertion) joinView() *result {
@@ -70,6 +72,7 @@ func (in *insertion) joinView() *result {
 	}
 	rel, row := j.scan()
 	j.row, j.source = row, rel.(*algebra.CTEScan)
+	rel = j.joinServing(rel)
 	b.makeNew(in.scope, j.main.base)
 	out := &algebra.Insert{Table: j.main.base.table, New: j.main.base.new}
 	out.Values = j.assignments(j.main, row)
@@ -218,6 +221,10 @@ func (j *joinInsert) values() [][2]int {
 			}
 		}
 	}
+	constants(j.g.equations)
+	for _, o := range j.g.f.outer {
+		constants(equationsOf(o.on))
+	}
 	for _, x := range j.unique { // found before anything is inserted, so their values must be known
 		for _, k := range x.Keys {
 			class := j.class[baseColumn{j.main.i, k.Column}]
@@ -234,10 +241,6 @@ func (j *joinInsert) values() [][2]int {
 				j.at[class] = add(c.Name, b.defaultOf(j.main.base.table, c))
 			}
 		}
-	}
-	constants(j.g.equations)
-	for _, o := range j.g.f.outer {
-		constants(equationsOf(o.on))
 	}
 	// In the order of the tables, so that the result does not depend on chance.
 	open := func(i int) (list []int) { // classes of several columns, one of table i, that have no value yet
@@ -504,9 +507,14 @@ func (j *joinInsert) value(at baseColumn) scalar {
 		}
 	}
 	t := typeOf(c.Type, c.Mod)
-	generated := c.Generated != "" // whatever is given for what it equals
-	if p.outer == nil && !j.w.flat.bases[p.i].nullable && !generated {
-		if v := j.row(j.class[at]); v != nil {
+	v := j.row(j.class[at])
+	if c.Generated != "" { // whatever is given for what it equals
+		v = nil
+	}
+	if v != nil && p.outer == nil && !j.w.flat.bases[p.i].nullable {
+		// A row that is there, or serves another role, has what was given. What was not given is known by other tables, and it may not
+		// have that: then it is not joined.
+		if p == j.main || p.key == nil || j.supplied[j.class[at]] || isKeyColumn(p.key, at.number) {
 			return b.assign(v, c.Type, c.Mod, c.Name, -1, false)
 		}
 	}
@@ -515,7 +523,9 @@ func (j *joinInsert) value(at baseColumn) scalar {
 	}
 	var added scalar = nullOf(t)
 	if p.cte != nil {
-		if v := j.row(j.class[at]); v != nil && !generated {
+		if p.made != nil && (v == nil || !isKeyColumn(p.key, at.number)) {
+			added = p.made.own(at.number)
+		} else if v != nil {
 			added = b.assign(v, c.Type, c.Mod, c.Name, -1, false)
 		} else {
 			inserted := j.partRows(p)

@@ -21,9 +21,10 @@ func (j *joinInsert) checks(twice [][2]int) []algebra.ViewCheck {
 	for _, c := range w.flat.cols {
 		row = append(row, r.RewriteScalar(c.expr))
 	}
-	detail := "Failing row contains (" + strings.TrimSuffix(strings.Repeat("%s, ", len(row)), ", ") + ")."
 	check := func(view *catalog.Table, cond scalar) {
-		out = append(out, algebra.ViewCheck{View: view, Cond: cond, Detail: detail, Args: row})
+		one := []algebra.ViewCheck{{View: view, Cond: cond}}
+		failingRow(one, row)
+		out = append(out, one...)
 	}
 	for _, m := range twice { // two columns of one class
 		check(w.view, b.distinctOf(b.col(j.source.Cols[m[0]], -1), b.col(j.source.Cols[m[1]], -1), true, -1))
@@ -46,6 +47,9 @@ func (j *joinInsert) checks(twice [][2]int) []algebra.ViewCheck {
 	for _, p := range j.parts {
 		if p.outer == nil || p.cte == nil {
 			continue
+		}
+		if given := j.notNull(p); given != nil {
+			check(w.view, &algebra.Or{Args: []scalar{j.wanted(p, j.source), &algebra.Not{Arg: given}}})
 		}
 		for _, cond := range p.outer.on {
 			check(w.view, &algebra.Or{Args: []scalar{&algebra.Not{Arg: j.wanted(p, j.source)}, r.RewriteScalar(cond)}})
@@ -95,6 +99,28 @@ func (j *joinInsert) agrees(p *insertPart) *algebra.ViewCheck {
 		Detail: "Key (" + strings.Join(keyColumns, ", ") + ")=(" + marks(len(keyValues)) + ") already exists with (" + strings.Join(columns, ", ") + ")=(" + marks(len(present)) +
 			"), not (" + marks(len(values)) + ").",
 		Args: append(append(keyValues, present...), values...)}
+}
+
+// notNull is the condition that an outer join finds a row of a part's table which has other values than NULL in columns that are given.
+// It is asked where all that is given is NULL. nil: it never does.
+func (j *joinInsert) notNull(p *insertPart) scalar {
+	if p.key == nil {
+		return nil
+	}
+	differs := func(own func(number int16) scalar) scalar {
+		var list []scalar
+		for _, x := range j.own(p) {
+			list = append(list, &algebra.IsNull{Arg: own(x.c.at.number), Not: true})
+		}
+		return &algebra.Or{Args: list}
+	}
+	scan, own := j.scanTableOf(p)
+	there := &algebra.Filter{Input: scan, Cond: and(append(append(j.matches(p, own, j.row), j.otherConds(p, own)...), differs(own))...)}
+	list := []scalar{&algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: there}}
+	for _, made := range j.serving[p] {
+		list = append(list, and(j.isServed(p, made), differs(made.own)))
+	}
+	return &algebra.Or{Args: list}
 }
 
 func quotedName(name string) string {

@@ -15,9 +15,8 @@ import (
 
 // madeRows are rows that the statement inserts into a table, and the columns they have there.
 type madeRows struct {
-	rel   algebra.Rel
-	own   func(number int16) scalar
-	given bool // they are yet to be inserted
+	rel algebra.Rel
+	own func(number int16) scalar
 }
 
 // serves are the rows that the statement inserts into a part's table for other roles, those that the part itself leaves to them.
@@ -55,13 +54,13 @@ func (j *joinInsert) mainRows() madeRows {
 		at[c.Number] = b.newCol(algebra.Column{Name: c.Name, T: typeOf(c.Type, c.Mod)}, colInfo{scope: j.scope, kind: outputCol})
 		p.Items = append(p.Items, algebra.Item{ID: at[c.Number], Expr: a.Value})
 	}
-	return madeRows{rel: p, own: func(number int16) scalar { return b.col(at[number], -1) }, given: true}
+	return madeRows{p, func(number int16) scalar { return b.col(at[number], -1) }}
 }
 
 // partRows are the rows inserted by a part other than the main one.
 func (j *joinInsert) partRows(p *insertPart) madeRows {
 	scan := j.scanCTE(p.cte)
-	return madeRows{rel: scan, own: func(number int16) scalar {
+	return madeRows{scan, func(number int16) scalar {
 		for i, n := range p.base.new {
 			if n.Number == number {
 				return j.b.col(scan.Cols[i], -1)
@@ -86,52 +85,57 @@ func (j *joinInsert) unserved(p *insertPart, rel algebra.Rel, row func(class int
 	return rel
 }
 
+// joinServing joins the rows given with those that the statement makes for other roles, and with those that it makes for this one. There
+// is one at most for each, or the statement will violate a key.
+// (Looking for them row by row would take the square of their number.)
+func (j *joinInsert) joinServing(rel algebra.Rel) algebra.Rel {
+	j.serving = map[*insertPart][]madeRows{}
+	for _, p := range j.parts {
+		for _, made := range j.serves(p) {
+			rel = &algebra.Join{Kind: algebra.LeftJoin, Left: rel, Right: made.rel, On: and(j.matches(p, made.own, j.row)...)}
+			j.serving[p] = append(j.serving[p], made)
+		}
+		if len(j.serving[p]) > 0 && p.cte != nil {
+			made := j.partRows(p)
+			rel = &algebra.Join{Kind: algebra.LeftJoin, Left: rel, Right: made.rel, On: and(j.matches(p, made.own, j.row)...)}
+			p.made = &made
+		}
+	}
+	return rel
+}
+
 // served are the cases of a column of a part's row that another role has.
 func (j *joinInsert) served(p *insertPart, number int16) (list []algebra.When) {
-	if len(j.serves(p)) == 0 {
-		return nil
-	}
-	for i := range j.serves(p) {
-		at := func() madeRows { return j.serves(p)[i] } // each use reads them by itself
-		list = append(list, j.joined(p, number, at))
+	for _, made := range j.serving[p] {
+		list = append(list, algebra.When{Cond: j.isServed(p, made), Result: made.own(number)})
 	}
 	return list
 }
 
-// found is the case of a column of a part's row that was there before.
-func (j *joinInsert) found(p *insertPart, number int16) algebra.When {
-	return j.joined(p, number, func() madeRows {
-		scan, own := j.scanTableOf(p)
-		return madeRows{rel: scan, own: own}
-	})
+// isServed is the condition that rows joined by joinServing have one that the view joins with the row at hand in the place of a part.
+func (j *joinInsert) isServed(p *insertPart, made madeRows) scalar {
+	conds := []scalar{&algebra.IsNull{Arg: made.own(p.key.Keys[0].Column), Not: true}}
+	return and(append(conds, j.otherConds(p, made.own)...)...)
 }
 
-// joined is the case that rows have one which the view joins with the row at hand in the place of a part: a column of it.
-func (j *joinInsert) joined(p *insertPart, number int16, rows func() madeRows) algebra.When {
-	matching := func() (algebra.Rel, madeRows) {
-		made := rows()
-		conds := j.matches(p, made.own, j.row)
-		if p.outer != nil {
-			conds = append(conds, j.otherConds(p, made.own)...)
-		}
-		return &algebra.Filter{Input: made.rel, Cond: and(conds...)}, made
+// found is the case of a column of a part's row that was there before.
+func (j *joinInsert) found(p *insertPart, number int16) algebra.When {
+	there := func(scan *algebra.Scan, own func(number int16) scalar) algebra.Rel {
+		return &algebra.Filter{Input: scan, Cond: and(append(j.matches(p, own, j.row), j.otherConds(p, own)...)...)}
 	}
-	rel, made := matching()
-	v := made.own(number).(*algebra.Col)
-	one := rel
-	if made.given { // by its key, which is unique, or else the statement fails
-		one = &algebra.Limit{Input: rel, Count: &algebra.Const{T: noMod(types.Int8), Value: types.NewInt(1)}}
-	}
-	rel, _ = matching()
-	return algebra.When{
-		Cond:   &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: rel},
-		Result: &algebra.Subquery{T: v.T, Kind: algebra.ScalarSubquery, Rel: &algebra.Project{Input: one, Items: []algebra.Item{{ID: v.ID, Expr: v}}}},
-	}
+	scan, own := j.scanTableOf(p)
+	v := own(number).(*algebra.Col)
+	found := &algebra.Project{Input: there(scan, own), Items: []algebra.Item{{ID: v.ID, Expr: v}}}
+	return algebra.When{Cond: &algebra.Subquery{T: noMod(types.Bool), Kind: algebra.ExistsSubquery, Rel: there(j.scanTableOf(p))},
+		Result: &algebra.Subquery{T: v.T, Kind: algebra.ScalarSubquery, Rel: found}}
 }
 
 // otherConds are the conditions of the outer join that may leave out a part, over a row of its table: besides those by which its key is
 // found.
 func (j *joinInsert) otherConds(p *insertPart, own func(number int16) scalar) (list []scalar) {
+	if p.outer == nil {
+		return nil
+	}
 	r := &algebra.Rewriter{Scalar: func(e scalar) (scalar, bool) {
 		c, ok := e.(*algebra.Col)
 		if !ok {

@@ -2,6 +2,7 @@ package bind
 
 import (
 	"slices"
+	"strings"
 
 	"holdfast/sql/algebra"
 	"holdfast/sql/catalog"
@@ -119,6 +120,46 @@ func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.
 	rel := c.Rel(seen(w.flat.rel, false))
 	b.know(s)
 	return rel, renumber(c.To)
+}
+
+// rowAfter is the row of the view as an UPDATE leaves it, to be shown where it is refused. Columns of tables that do not change are
+// looked for only then, so that the statement does not depend on them; those that equal a new value are not looked for.
+func (w *writeTarget) rowAfter(b *binder, s *scope) (row []scalar) {
+	g, renew := w.flat.keys(), w.renew()
+	byPlace := map[baseColumn]algebra.ColID{}
+	for base := range w.touched {
+		for _, c := range base.new {
+			byPlace[baseColumn{w.index(base), c.Number}] = c.ID
+		}
+	}
+	r := &algebra.Rewriter{Scalar: func(e scalar) (scalar, bool) {
+		c, ok := e.(*algebra.Col)
+		if !ok {
+			return nil, false
+		}
+		at, ok := g.at[c.ID]
+		if !ok || w.touched[w.bases[at.base]] != nil {
+			return renew.RewriteScalar(c), true
+		}
+		for _, equal := range g.equated(c.ID) {
+			if id := byPlace[equal]; id != 0 && b.q.Column(id).T.Typ.OID == c.T.Typ.OID {
+				return b.col(id, -1), true
+			}
+		}
+		return w.relinkedColumn(b, s, c, w.newRows()), true
+	}}
+	for _, c := range w.flat.cols {
+		row = append(row, r.RewriteScalar(c.expr))
+	}
+	return row
+}
+
+// failingRow has checks show a row of the view.
+func failingRow(checks []algebra.ViewCheck, row []scalar) {
+	detail := "Failing row contains (" + strings.TrimSuffix(strings.Repeat("%s, ", len(row)), ", ") + ")."
+	for i := range checks {
+		checks[i].Detail, checks[i].Args = detail, row
+	}
 }
 
 // inKey reports whether a column is part of a unique key, so that the key may be known by a condition that fixes it.

@@ -17,14 +17,22 @@ type viewCheck struct {
 
 func (b *Builder) viewChecks(list []algebra.ViewCheck, l *Layout) ([]viewCheck, error) {
 	var out []viewCheck
+	rows := map[*algebra.Scalar][]*Expr{} // checks that show the same row share it
 	for _, c := range list {
 		v := viewCheck{ViewCheck: c}
 		var err error
 		if v.cond, err = b.Expr(c.Cond, l); err != nil {
 			return nil, err
 		}
-		if v.args, err = b.exprs(c.Args, l); err != nil {
-			return nil, err
+		if len(c.Args) > 0 {
+			args := rows[&c.Args[0]]
+			if args == nil {
+				if args, err = b.exprs(c.Args, l); err != nil {
+					return nil, err
+				}
+				rows[&c.Args[0]] = args
+			}
+			v.args = args
 		}
 		out = append(out, v)
 	}

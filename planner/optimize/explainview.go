@@ -69,6 +69,9 @@ func wordsOf(n exec.Node) (list []algebra.Scalar) {
 	switch n := n.(type) {
 	case *exec.Insert:
 		checks = n.Checks
+		if n.OnConflict != nil {
+			checks = append(checks[:len(checks):len(checks)], n.OnConflict.Checks...)
+		}
 	case *exec.Update:
 		checks = n.Checks
 	}

@@ -11,12 +11,7 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 	for _, a := range r.Values {
 		algebra.ScalarColumns(a.Value, need)
 	}
-	for _, c := range r.Checks {
-		algebra.ScalarColumns(c.Cond, need)
-		for _, a := range c.Args {
-			algebra.ScalarColumns(a, need)
-		}
-	}
+	checkColumns(r.Checks, need)
 	verifyColumns(r.Verify, need)
 	for _, it := range r.Returning {
 		algebra.ScalarColumns(it.Expr, need)
@@ -28,9 +23,7 @@ func (p *planner) insert(r *algebra.Insert) (exec.Node, error) {
 		if c.Where != nil {
 			algebra.ScalarColumns(c.Where, need)
 		}
-		for _, k := range c.Checks {
-			algebra.ScalarColumns(k.Cond, need)
-		}
+		checkColumns(c.Checks, need)
 	}
 	source, err := p.rel(r.Source, goal{need: restrict(need, algebra.ColsOf(r.Source.Columns()...))})
 	if err != nil {
@@ -95,12 +88,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 	for _, it := range r.Returning {
 		algebra.ScalarColumns(it.Expr, need)
 	}
-	for _, c := range r.Checks {
-		algebra.ScalarColumns(c.Cond, need)
-		for _, a := range c.Args {
-			algebra.ScalarColumns(a, need)
-		}
-	}
+	checkColumns(r.Checks, need)
 	source, err := p.rel(r.Source, goal{need: restrict(need, algebra.ColsOf(r.Source.Columns()...))})
 	if err != nil {
 		return nil, err
@@ -223,20 +211,41 @@ func (p *planner) items(list []algebra.Item) ([]algebra.Item, error) {
 	return out, nil
 }
 
+// checkColumns adds the columns that checks need of the source.
+func checkColumns(list []algebra.ViewCheck, need algebra.ColSet) {
+	for _, c := range list {
+		algebra.ScalarColumns(c.Cond, need)
+		for _, a := range c.Args {
+			algebra.ScalarColumns(a, need)
+		}
+	}
+}
+
+// viewChecks plans checks. Those that show the same row share the plans for it.
 func (p *planner) viewChecks(list []algebra.ViewCheck) ([]algebra.ViewCheck, error) {
 	out := make([]algebra.ViewCheck, len(list))
+	planned := map[*algebra.Scalar][]algebra.Scalar{}
 	for i, c := range list {
 		e, err := p.scalar(c.Cond)
 		if err != nil {
 			return nil, err
 		}
 		out[i] = c
-		out[i].Cond, out[i].Args = e, make([]algebra.Scalar, len(c.Args))
-		for k, a := range c.Args {
-			if out[i].Args[k], err = p.scalar(a); err != nil {
-				return nil, err
-			}
+		out[i].Cond = e
+		if len(c.Args) == 0 {
+			continue
 		}
+		args := planned[&c.Args[0]]
+		if args == nil {
+			args = make([]algebra.Scalar, len(c.Args))
+			for k, a := range c.Args {
+				if args[k], err = p.scalar(a); err != nil {
+					return nil, err
+				}
+			}
+			planned[&c.Args[0]] = args
+		}
+		out[i].Args = args
 	}
 	return out, nil
 }
