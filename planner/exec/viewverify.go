@@ -41,10 +41,22 @@ type ViewRole struct {
 }
 
 // Probe finds the rows of a view that show changed rows of a table in one place: keys that tell the rows of the view apart, and then the
-// view's columns. It is planned at its first use.
+// view's columns. It is planned at its first use, for few rows and for many.
 type Probe struct {
-	Compile  func(ctx context.Context) (*Plan, []*catalog.Table, error)
-	compiled atomic.Pointer[compiledRule]
+	Compile   func(ctx context.Context, many bool) (*Plan, []*catalog.Table, error)
+	few, many atomic.Pointer[compiledRule]
+}
+
+// manyProbed is from how many changed rows on a Probe has the plan for many.
+const manyProbed = 10
+
+// plan is the plan for a number of changed rows.
+func (p *Probe) plan(ctx *Ctx, n int) (*Plan, error) {
+	at, many := &p.few, n >= manyProbed
+	if many {
+		at = &p.many
+	}
+	return planOf(ctx, at, func(ctx context.Context) (*Plan, []*catalog.Table, error) { return p.Compile(ctx, many) })
 }
 
 // viewVerifier is ViewVerify at work: it notes the rows written, and at the end compares.
@@ -332,10 +344,17 @@ func (c *verification) probe(p *Probe, role *ViewRole, reader kv.Reader, list []
 
 func (c *verification) probeOne(p *Probe, role *ViewRole, reader kv.Reader, changes Changes, now bool, into map[string]shown) error {
 	t := changes.of(role.Table.OID)
-	if t == nil || t.Old == nil || now && t.New.Len() == 0 || !now && t.Old.Len() == 0 {
+	if t == nil || t.Old == nil {
 		return nil
 	}
-	plan, err := planOf(c.ctx, &p.compiled, p.Compile)
+	changed := t.Old.Len()
+	if now {
+		changed = t.New.Len()
+	}
+	if changed == 0 {
+		return nil
+	}
+	plan, err := p.plan(c.ctx, changed)
 	if err != nil {
 		return err
 	}

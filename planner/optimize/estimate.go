@@ -52,6 +52,14 @@ func (p *planner) tableRows(t *catalog.Table) float64 {
 	return max(1, float64(p.o.Catalog.Stats(t.OID).Rows()))
 }
 
+// changedRows is how many rows a statement has probably changed.
+func (p *planner) changedRows() float64 {
+	if p.o.many {
+		return 1000
+	}
+	return 0.5
+}
+
 // selectivity is the share of rows that probably fulfil all of the conditions.
 func (p *planner) selectivity(conds []algebra.Scalar) float64 {
 	s := 1.0

@@ -28,6 +28,8 @@ type Options struct {
 	// driven: the query checks the rows that a statement has changed. It is planned as for large tables of which little is
 	// read, since its plan is kept while they grow: it starts from the changed rows and probes.
 	driven bool
+	// many: of a driven query, that it starts from many rows. Where there is no index to probe, they are joined by hash.
+	many bool
 }
 
 // Plan makes the physical plan of a query.

@@ -48,7 +48,7 @@ func (p *planner) scan(r *algebra.Scan, g goal) (exec.Node, error) {
 	if r.Transition != algebra.NoTransition {
 		// Fewer than any table has: joins start with what has changed.
 		n := &exec.TransitionScan{
-			Props: p.props(ids, 0.5), Table: r.Table, Alias: r.Alias, Columns: cols, Kind: r.Transition,
+			Props: p.props(ids, p.changedRows()), Table: r.Table, Alias: r.Alias, Columns: cols, Kind: r.Transition,
 			Differs: r.Differs, Inserted: r.Inserted, Deleted: r.Deleted,
 		}
 		var err error

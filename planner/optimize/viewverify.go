@@ -45,12 +45,14 @@ func (p *planner) viewVerify(v *algebra.ViewVerify, part int) (*exec.ViewVerify,
 			into  *exec.Probe
 			which algebra.TransitionKind
 		}{{&role.Before, algebra.OldRows}, {&role.After, algebra.NewRows}} {
-			probe.into.Compile = func(ctx context.Context) (*exec.Plan, []*catalog.Table, error) {
+			probe.into.Compile = func(ctx context.Context, many bool) (*exec.Plan, []*catalog.Table, error) {
 				q, err := bind.ViewProbe(ctx, bind.Options{Snapshot: options.Snapshot, FixedParams: true}, v, r.Base, probe.which)
 				if err != nil {
 					return nil, nil, err
 				}
-				plan, err := Plan(ctx, q, options)
+				o := options
+				o.many = many
+				plan, err := Plan(ctx, q, o)
 				return plan, q.Tables, err
 			}
 		}

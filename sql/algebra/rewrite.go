@@ -173,10 +173,19 @@ func (w *Rewriter) verify(v *ViewVerify) *ViewVerify {
 
 func (w *Rewriter) checks(list []ViewCheck) []ViewCheck {
 	out := make([]ViewCheck, len(list))
+	shared := map[*Scalar][]Scalar{} // checks may share their words, and go on to
 	for i, c := range list {
 		out[i] = c
 		out[i].Cond = w.RewriteScalar(c.Cond)
-		out[i].Args, _ = w.scalars(c.Args)
+		if len(c.Args) == 0 {
+			continue
+		}
+		args := shared[&c.Args[0]]
+		if args == nil {
+			args, _ = w.scalars(c.Args)
+			shared[&c.Args[0]] = args
+		}
+		out[i].Args = args
 	}
 	return out
 }

@@ -161,9 +161,13 @@ func (v *Visitor) visitMeant(verify *ViewVerify) {
 }
 
 func (v *Visitor) visitChecks(checks []ViewCheck) {
+	seen := map[*Scalar]bool{} // checks may share their words
 	for _, c := range checks {
 		v.VisitScalar(c.Cond)
-		v.visitScalars(c.Args)
+		if len(c.Args) > 0 && !seen[&c.Args[0]] {
+			seen[&c.Args[0]] = true
+			v.visitScalars(c.Args)
+		}
 	}
 }
 

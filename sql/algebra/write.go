@@ -125,7 +125,7 @@ type (
 		View *catalog.Table
 		Cond Scalar
 		Err  *errs.Error
-		// Detail is the DETAIL of Err, as for fmt.Sprintf, of which Args are the arguments.
+		// Detail is the DETAIL of Err, as for fmt.Sprintf, of which Args are the arguments. Checks of one statement may share them.
 		Detail string
 		Args   []Scalar
 	}
