@@ -41,5 +41,9 @@ func TestViewFailingRow(t *testing.T) {
 	fails("UPDATE joined SET deptno = 30", "joined", "1, 5, 30, null")
 	fails("INSERT INTO joined VALUES (2, 0, 10, 'sales')", "joined", "2, 0, 10, sales")
 	fails("INSERT INTO joined VALUES (1, 1, 10) ON CONFLICT (empno) DO UPDATE SET pay = -2", "joined", "1, -2, 10, sales")
+	c.Must(`INSERT INTO emp VALUES (3, 10, 5);
+		CREATE VIEW selling AS SELECT e.empno, e.pay, d.dname, d.secret FROM emp e JOIN dept d ON e.deptno = d.deptno AND e.pay < d.secret WHERE dname = 'sales' WITH CHECK OPTION`)
+	fails("UPDATE selling SET pay = 10 WHERE empno = 1", "selling", "1, 10, sales, 9")
+	fails("UPDATE selling SET dname = 'all'", "selling", "1, 5, all, 9")
 	fails("UPDATE alone SET pay = 0", "alone", "1, 10, 0, 8")
 }

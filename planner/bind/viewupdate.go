@@ -64,17 +64,19 @@ func (w *writeTarget) relink(b *binder) {
 }
 
 // around is the view without conditions on single tables, other than that a column of a key has a fixed value, as it is seen from the rows of some of its tables: these rows stand in the
-// places of the tables. The rewriter leads from the columns of the view's tables to those of it.
-func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.ScanColumn) (algebra.Rel, *algebra.Rewriter) {
+// places of the tables. The rewriter leads from the columns of the view's tables to those of it. loosely: other conditions than that columns
+// are equal may be violated.
+func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.ScanColumn, loosely bool) (algebra.Rel, *algebra.Rewriter) {
 	g := w.flat.keys()
 	var seen func(r algebra.Rel, optional bool) algebra.Rel
 	keeps := func(c scalar) bool {
 		tables := g.tables(c)
-		if e, ok := equationOf(c); ok && e.b == 0 {
+		e, equal := equationOf(c)
+		if equal && e.b == 0 {
 			at, ok := g.at[e.a]
 			return ok && rows[w.bases[at.base]] == nil && inKey(w.bases[at.base].table, at.number)
 		}
-		return len(tables) > 1
+		return len(tables) > 1 && (equal || !loosely)
 	}
 	links := func(cond scalar, optional bool) scalar {
 		if cond == nil || optional {
@@ -123,7 +125,8 @@ func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.
 }
 
 // rowAfter is the row of the view as an UPDATE leaves it, to be shown where it is refused. Columns of tables that do not change are
-// looked for only then, so that the statement does not depend on them; those that equal a new value are not looked for.
+// looked for only then, so that the statement does not depend on them; those that equal a new value are not looked for. Of several rows
+// that show what changes it is one.
 func (w *writeTarget) rowAfter(b *binder, s *scope) (row []scalar) {
 	g, renew := w.flat.keys(), w.renew()
 	byPlace := map[baseColumn]algebra.ColID{}
@@ -146,7 +149,11 @@ func (w *writeTarget) rowAfter(b *binder, s *scope) (row []scalar) {
 				return b.col(id, -1), true
 			}
 		}
-		return w.relinkedColumn(b, s, c, w.newRows()), true
+		rel, to := w.around(b, s, w.newRows(), true)
+		out := to.RewriteScalar(c).(*algebra.Col)
+		one := &algebra.Limit{Input: rel, Count: &algebra.Const{T: noMod(types.Int8), Value: types.NewInt(1)}}
+		p := &algebra.Project{Input: one, Items: []algebra.Item{{ID: out.ID, Expr: b.col(out.ID, -1)}}}
+		return &algebra.Subquery{T: c.T, Kind: algebra.ScalarSubquery, Rel: p}, true
 	}}
 	for _, c := range w.flat.cols {
 		row = append(row, r.RewriteScalar(c.expr))
@@ -206,7 +213,7 @@ func (w *writeTarget) rowOf(b *binder, base *baseTable, row []algebra.ScanColumn
 
 // relinkedColumn is a column of a table that rows of others are joined with, found by a query.
 func (w *writeTarget) relinkedColumn(b *binder, s *scope, c *algebra.Col, rows map[*baseTable][]algebra.ScanColumn) scalar {
-	rel, r := w.around(b, s, rows)
+	rel, r := w.around(b, s, rows, false)
 	out := r.RewriteScalar(c).(*algebra.Col)
 	p := &algebra.Project{Input: rel, Items: []algebra.Item{{ID: out.ID, Expr: b.col(out.ID, -1)}}}
 	return &algebra.Subquery{T: c.T, Kind: algebra.ScalarSubquery, Rel: p}
@@ -216,7 +223,7 @@ func (w *writeTarget) relinkedColumn(b *binder, s *scope, c *algebra.Col, rows m
 // and with them the conditions that CHECK OPTION demands must hold.
 func (w *writeTarget) relinkedChecks(b *binder, s *scope) []algebra.ViewCheck {
 	exists := func(cond scalar) scalar {
-		rel, r := w.around(b, s, w.newRows())
+		rel, r := w.around(b, s, w.newRows(), false)
 		if cond != nil {
 			rel = &algebra.Filter{Input: rel, Cond: r.RewriteScalar(cond)}
 		}
