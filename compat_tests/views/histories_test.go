@@ -57,7 +57,7 @@ func (o outcome) told(s *statement) string {
 
 // forbidden are the SQLSTATEs with which statements are refused for what the view is, in any state.
 func forbidden(answer string) bool {
-	return slices.Contains([]string{"ERROR 0A000", "ERROR 55000", "ERROR 42601", "ERROR 42P09"}, answer)
+	return slices.Contains([]string{"ERROR 0A000", "ERROR 55000", "ERROR 42601", "ERROR 42P09", "ERROR 428C9"}, answer)
 }
 
 // after carries out a transaction on a database, if it then is answered as it was.

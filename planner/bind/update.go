@@ -314,13 +314,13 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 	if c.inverse != nil {
 		value = w.invertGiven(b, s, c, value, p)
 	}
-	put(c.base, c.column, b.assign(value, c.column.Type, c.column.Mod, c.column.Name, -1, false))
+	put(c.base, c.column, w.storeGiven(b, s, c, c.base, c.column, &value, p))
 	for _, a := range c.also {
 		if a.column.Generated != "" {
 			b.bail(-1, errs.New(errs.GeneratedAlways, "column %s can only be updated to DEFAULT", quoted(c.name)).
 				WithDetail("Column %s of table %s, which it equals, is a generated column.", quoted(a.column.Name), quoted(a.base.table.Name)))
 		}
-		put(a.base, a.column, b.assign(value, a.column.Type, a.column.Mod, a.column.Name, -1, false))
+		put(a.base, a.column, w.storeGiven(b, s, c, a.base, a.column, &value, p))
 	}
 }
 

@@ -358,3 +358,21 @@ func shownAsGiven(b *binder, w *writeTarget, c *writeColumn, stored, given scala
 		Err: errs.New(errs.WithCheckOptionViolation, "column %s of view %s cannot show the value given", quoted(c.name), quoted(w.view.Name)).
 			WithDetail("It shows an expression over column %s of table %s, and no value of that would be shown so.", quoted(c.column.Name), quoted(c.base.table.Name))}
 }
+
+// storeGiven is what is stored in a column for the value of a column of the view. The two may be of different types, where tables are
+// joined by them: it is checked that the value is not changed by that, as 3.5 would be in a column of integers.
+func (w *writeTarget) storeGiven(b *binder, s *scope, c *writeColumn, base *baseTable, col *catalog.Column, given *scalar, p *algebra.Project) scalar {
+	t, mod := c.valueType()
+	same := col.Type == t && (col.Mod == mod || col.Mod == types.NoTypmod) || col.Mod == types.NoTypmod && lossless(t, col.Type)
+	if same || !w.join || c.inverse != nil {
+		return b.assign(*given, col.Type, col.Mod, col.Name, -1, false)
+	}
+	if p != nil && !simple(*given) {
+		*given = b.compute(s, p, c.name, *given)
+	}
+	stored := b.assign(*given, col.Type, col.Mod, col.Name, -1, false)
+	w.shown = append(w.shown, algebra.ViewCheck{View: w.view, Cond: b.distinctOf(b.castTo(stored, t), *given, true, -1),
+		Err: errs.New(errs.WithCheckOptionViolation, "column %s of view %s cannot show the value given", quoted(c.name), quoted(w.view.Name)).
+			WithDetail("It is stored in column %s of table %s, which is of type %s.", quoted(col.Name), quoted(base.table.Name), types.FormatType(col.Type, col.Mod))})
+	return stored
+}
