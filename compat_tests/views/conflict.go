@@ -96,7 +96,7 @@ func (p *push) meet(main int, proposed *row, inserted []*row, asides []*aside) (
 		return nil, o
 	}
 	for _, r := range p.d.tables[p.f.tables[main]].rows {
-		if _, fresh := p.fresh[r]; fresh || !meets(r, proposed, keys) {
+		if _, fresh := p.fresh[r]; fresh || !meets(p.present(r, asides), proposed, keys) {
 			continue
 		}
 		out := &aside{there: r, was: p.seenFrom(main, r)}
@@ -121,6 +121,21 @@ func (p *push) meet(main int, proposed *row, inserted []*row, asides []*aside) (
 		}
 	}
 	return nil, outcome{}
+}
+
+// present is a row of the main table as the next row proposed finds it: of a view over one table, as in PostgreSQL, with what was set
+// for those before. Of a join view it is as it was when the statement began.
+func (p *push) present(r *row, asides []*aside) *row {
+	i := slices.IndexFunc(asides, func(a *aside) bool { return a.updated && a.there == r })
+	if i < 0 || len(p.f.tables) > 1 {
+		return r
+	}
+	now := *r
+	now.values = slices.Clone(r.values)
+	for k, v := range asides[i].set {
+		now.values[p.f.columns[p.conflict.set[k].column].at.column] = v
+	}
+	return &now
 }
 
 // resolve carries out DO UPDATE.

@@ -74,15 +74,15 @@ func (r *conflictResolver) insert(ctx *Ctx, o *insertOp, in *types.Batch) error 
 		if err := w.lock(ctx, keys, kv.LockUpdate, whileInserting); err != nil {
 			return err
 		}
-		existing, found, err := r.existing(ctx, w, o.row, rowKey)
+		existing, by, err := r.existing(ctx, ctx.Txn, w, o.row, rowKey)
+		if err == nil && r.node.OnConflict.Once {
+			err = r.ours(ctx, w, o.row, rowKey, existing, by)
+		}
 		if err != nil {
 			return err
 		}
 		switch {
-		case found && r.node.OnConflict.Once && r.written[existing]:
-			return errs.New(errs.CardinalityViolation, "rows of an INSERT with ON CONFLICT through a join view have the same key").
-				WithHint("Leave out the rows that come later.")
-		case !found:
+		case by == nil:
 			one := types.Rows{N: 1, Sel: []int32{int32(i)}}
 			if err := o.checkViews(ctx, in, one, o.checks); err != nil {
 				return err
@@ -131,17 +131,40 @@ func (r *conflictResolver) rowKey(ctx *Ctx, o *insertOp) (string, error) {
 	return string(rowio.AppendRowNumber(nil, n)), nil
 }
 
-// existing finds the row key of a row that has one of the arbiters' keys.
-func (r *conflictResolver) existing(ctx *Ctx, w *rowWriter, row []types.Datum, rowKey string) (string, bool, error) {
+// ours is the error of a row proposed through a join view that meets one of the statement itself, which is no conflict with what was there:
+// another one proposed, or one made in the same table for another role. What has been inserted for the row into other tables could not be
+// taken back. Nor may it be inserted where the statement has moved the row that it met: nothing was inserted for it.
+func (r *conflictResolver) ours(ctx *Ctx, w *rowWriter, row []types.Datum, rowKey, existing string, by *catalog.Index) error {
+	twice := errs.New(errs.CardinalityViolation, "rows of an INSERT with ON CONFLICT through a join view have the same key").
+		WithHint("Leave out the rows that come later.")
+	switch {
+	case by == nil && w.touchesKey(r.number):
+		if _, before, err := r.existing(ctx, ctx.Reader, w, row, rowKey); err != nil || before == nil {
+			return err
+		}
+		return twice
+	case by == nil:
+		return nil
+	case r.written[existing]:
+		return twice
+	}
+	if _, before, err := ctx.Reader.Get(ctx, w.key(existing), kv.Existence); err != nil || before {
+		return ctx.Error(err)
+	}
+	return w.duplicate(ctx, by, row, nil)
+}
+
+// existing finds in a state the row key of a row that has one of the arbiters' keys, and which; nil if there is none.
+func (r *conflictResolver) existing(ctx *Ctx, in kv.Reader, w *rowWriter, row []types.Datum, rowKey string) (string, *catalog.Index, error) {
 	arbiter := func(x *catalog.Index) bool {
 		list := r.node.OnConflict.Arbiters
 		return len(list) == 0 || slices.ContainsFunc(list, func(a *catalog.Index) bool { return a.OID == x.OID })
 	}
 	if pk := w.table.PrimaryKey(); pk != nil && arbiter(pk) {
-		if _, ok, err := ctx.Txn.Get(ctx, w.key(rowKey), kv.Existence); err != nil {
-			return "", false, ctx.Error(err)
+		if _, ok, err := in.Get(ctx, w.key(rowKey), kv.Existence); err != nil {
+			return "", nil, ctx.Error(err)
 		} else if ok {
-			return rowKey, true, nil
+			return rowKey, pk, nil
 		}
 	}
 	for i, x := range w.indexes {
@@ -150,21 +173,21 @@ func (r *conflictResolver) existing(ctx *Ctx, w *rowWriter, row []types.Datum, r
 		}
 		k, _, values, present, err := w.entry(ctx, i, row, rowKey, nil, w.newVal[:0])
 		if err != nil {
-			return "", false, err
+			return "", nil, err
 		}
 		if !present || x.KeyHoldsRowKey(values) {
 			continue
 		}
-		v, ok, err := ctx.Txn.Get(ctx, k, kv.AllColumns)
+		v, ok, err := in.Get(ctx, k, kv.AllColumns)
 		if err != nil {
-			return "", false, ctx.Error(err)
+			return "", nil, ctx.Error(err)
 		}
 		if ok {
 			at, _, err := x.RowKey(k, v)
-			return string(at), true, err
+			return string(at), x.Index, err
 		}
 	}
-	return "", false, nil
+	return "", nil, nil
 }
 
 // update is DO UPDATE on the row with a key; false if its condition leaves the row as it is.
