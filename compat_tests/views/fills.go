@@ -100,7 +100,9 @@ func (s *statement) equalsGenerated(d *database) bool {
 }
 
 // givesGenerated reports whether an INSERT gives a column that equals a generated one.
-func (s *statement) givesGenerated(d *database) bool { return s.kind == "INSERT" && s.equalsGenerated(d) }
+func (s *statement) givesGenerated(d *database) bool {
+	return s.kind == "INSERT" && s.equalsGenerated(d)
+}
 
 // settable reports whether a value can be given for a column.
 func (d *database) settable(f *flat, a at) bool {
