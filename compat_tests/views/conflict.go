@@ -42,9 +42,13 @@ func (p *push) arbiters(main int) [][]int {
 		return t.keys
 	}
 	var own []int
-	for _, c := range p.conflict.target {
-		if c := p.named(p.f.columns[c].at, main); c >= 0 && !slices.Contains(own, c) {
-			own = append(own, c)
+	for _, direct := range []bool{true, false} {
+		for _, c := range p.conflict.target {
+			if at := p.f.columns[c].at; (at.table == main) == direct {
+				if c := p.named(at, main, own); c >= 0 && !slices.Contains(own, c) {
+					own = append(own, c)
+				}
+			}
 		}
 	}
 	var out [][]int
@@ -57,7 +61,7 @@ func (p *push) arbiters(main int) [][]int {
 }
 
 // named is the column of the main table that a column is, or equals; one of a key rather than another one; -1 for none.
-func (p *push) named(a at, main int) int {
+func (p *push) named(a at, main int, taken []int) int {
 	if a.table == main {
 		return a.column
 	}
@@ -66,7 +70,7 @@ func (p *push) named(a at, main int) int {
 		inKey := func(c int) bool {
 			return slices.ContainsFunc(p.d.tables[p.f.tables[main]].keys, func(key []int) bool { return slices.Contains(key, c) })
 		}
-		if b.table == main && (found < 0 || inKey(b.column)) {
+		if b.table == main && (found < 0 || slices.Contains(taken, found) || inKey(b.column) && !slices.Contains(taken, b.column)) {
 			found = b.column
 		}
 	}

@@ -265,7 +265,7 @@ func (g shape) onConflict(d *database, s *statement) {
 	if c.update || g.chance(60) {
 		for _, k := range keys[g.IntN(len(keys))] {
 			i := slices.IndexFunc(p.f.columns, func(column flatColumn) bool {
-				return !column.expression && p.named(column.at, main) == k
+				return !column.expression && p.named(column.at, main, nil) == k
 			})
 			if i < 0 {
 				return

@@ -293,6 +293,9 @@ func (s *scope) setColumn(w *writeTarget, out map[*baseTable]map[int16]scalar, p
 		}
 		put(c.base, c.column, value)
 		for _, a := range c.also {
+			if value == nil { // it is generated: what equals it stays as it is
+				break
+			}
 			put(a.base, a.column, b.assign(value, a.column.Type, a.column.Mod, a.column.Name, -1, true))
 		}
 		return

@@ -44,21 +44,31 @@ func (j *joinInsert) findArbiters(c *ast.OnConflict) []*catalog.Index {
 		}
 		return found
 	}
+	// Columns of the main table are meant themselves. One that only equals such, maybe several, stands for one that is not named yet.
 	numbers := map[int16]bool{}
+	equal := map[*ast.IndexElem]*writeColumn{}
 	for _, e := range c.Target {
 		if e.Expr != nil || c.Where != nil {
 			notPlain()
 		}
 		col := j.w.column(b, e.Column, e.Pos())
+		if col.base != nil && col.inverse == nil && col.at.base == j.main.i {
+			numbers[col.at.number] = true
+		} else {
+			equal[e] = col
+		}
+	}
+	for _, e := range c.Target {
+		col := equal[e]
+		if col == nil {
+			continue
+		}
 		number := int16(0)
 		if col.base != nil && col.inverse == nil {
-			for _, m := range j.members[j.class[col.at]] { // the column itself, or one that is equal to it
-				if m.base == j.main.i && (number == 0 || inKey(t, m.number)) {
+			for _, m := range j.members[j.class[col.at]] {
+				if m.base == j.main.i && (number == 0 || numbers[number] || inKey(t, m.number) && !numbers[m.number]) {
 					number = m.number
 				}
-			}
-			if col.at.base == j.main.i {
-				number = col.at.number
 			}
 		}
 		if number == 0 {

@@ -146,6 +146,11 @@ func (r *conflictResolver) ours(ctx *Ctx, w *rowWriter, row []types.Datum, rowKe
 	case by == nil:
 		return nil
 	case r.written[existing]:
+		if !r.node.OnConflict.DoUpdate { // it may meet one that was there as well, by another key
+			if _, before, err := r.existing(ctx, ctx.Reader, w, row, rowKey); err != nil || before != nil {
+				return err
+			}
+		}
 		return twice
 	}
 	if _, before, err := ctx.Reader.Get(ctx, w.key(existing), kv.Existence); err != nil || before {
