@@ -18,11 +18,14 @@ import (
 func (j *joinInsert) findArbiters(c *ast.OnConflict) []*catalog.Index {
 	b, t := j.b, j.main.base.table
 	notPlain := func() {
-		b.bail(c.Pos(), errs.New(errs.FeatureNotSupported, "ON CONFLICT on view %s is not supported for keys that are expressions or have conditions", quoted(j.w.view.Name)).
+		b.bail(c.Pos(), errs.New(errs.FeatureNotSupported, "ON CONFLICT on view %s is not supported for keys that are expressions or generated, or have conditions", quoted(j.w.view.Name)).
 			WithHint("Name the columns of another key, or insert into table %s.", quoted(t.Name)))
 	}
+	// What a generated column will be is known only when the row is made, and by then those of other tables have been.
 	plain := func(x *catalog.Index) bool {
-		return x.Predicate == "" && !slices.ContainsFunc(x.Keys, func(k catalog.IndexKey) bool { return k.Column == 0 })
+		return x.Predicate == "" && !slices.ContainsFunc(x.Keys, func(k catalog.IndexKey) bool {
+			return k.Column == 0 || t.Columns[k.Column-1].Generated != ""
+		})
 	}
 	if c.Constraint != "" {
 		x := b.namedArbiter(t, c.Constraint)
