@@ -56,6 +56,8 @@ type level struct {
 	view   *view
 	where  []flatCondition
 	tables []int
+	// optional: an outer join may leave out the view.
+	optional bool
 }
 
 type flatColumn struct {
@@ -70,7 +72,9 @@ func flatten(d *database, v *view) *flat {
 	f.columns = f.add(d, v)
 	all := slices.Clone(f.on)
 	for _, l := range f.levels {
-		all = append(all, l.where...)
+		if !l.optional {
+			all = append(all, l.where...)
+		}
 	}
 	for _, c := range all {
 		if c.spans() {
@@ -102,7 +106,7 @@ func (f *flat) add(d *database, v *view) []flatColumn {
 		return x
 	}
 	for _, x := range v.items {
-		first, inside := len(f.tables), len(f.on)
+		first, inside, under := len(f.tables), len(f.on), len(f.levels)
 		var list []flatColumn
 		if x.view != nil {
 			list = f.add(d, x.view)
@@ -129,6 +133,12 @@ func (f *flat) add(d *database, v *view) []flatColumn {
 			}
 			join.on = append(join.on, f.on[inside:]...)
 			f.on = f.on[:inside]
+			for i := range f.levels[under:] { // so are the conditions of views that are missing
+				if l := &f.levels[under+i]; !l.optional {
+					l.optional = true
+					join.on = append(join.on, l.where...)
+				}
+			}
 			f.outer = append(f.outer, join)
 		}
 	}

@@ -6,8 +6,11 @@ import "slices"
 // view or that another one refers to, if there is none with its key; of a table that may be missing, if something is given for
 // it; of all other tables always.
 func (p *push) insert() outcome {
-	if !slices.Contains(p.preserved, true) {
+	if p.f.anchors(p.d) == nil {
 		return refused("55000", "no table's key is the view's")
+	}
+	if !slices.Contains(p.preserved, true) {
+		return refused("0A000", "every table that tells rows of the view apart may be missing")
 	}
 	parent := p.parents()
 	before := snapshot(evaluate(p.d, p.view, false))
@@ -130,7 +133,7 @@ func (p *push) insert() outcome {
 		out.count++
 		out.answer(p, now)
 	}
-	if o := p.others(before, about); o.code != "" {
+	if o := p.others(before, about, nil); o.code != "" {
 		return o
 	}
 	slices.Sort(out.returning)
@@ -200,6 +203,9 @@ func (p *push) parents() []bool {
 				}
 			}
 		}
+	}
+	if anchors := p.f.anchors(p.d); !p.preserved[anchors[0]] {
+		out[anchors[len(anchors)-1]] = false
 	}
 	if !slices.Contains(out, false) {
 		out[slices.Index(p.preserved, true)] = false
@@ -372,9 +378,22 @@ func (p *push) match(i int, known map[at]value, main int, parent bool) (*row, ou
 			return r, outcome{}
 		}
 	}
+	if !parent {
+		return nil, outcome{}
+	}
+	return p.matchOwn(i, known)
+}
+
+// matchOwn finds the row of a parent that was there before or was inserted for it.
+func (p *push) matchOwn(i int, known map[at]value) (*row, outcome) {
+	t := p.d.tables[p.f.tables[i]]
+	key := p.key(i, known)
+	if key == nil {
+		return nil, outcome{}
+	}
 	for _, fresh := range []bool{false, true} {
 		r := p.find(i, key, known, fresh)
-		if r == nil || !parent {
+		if r == nil {
 			continue
 		}
 		for c := range t.columns {

@@ -4,17 +4,20 @@ import "slices"
 
 // What the keys and equations of a view tell, found by trying.
 
-// fixed are the occurrences that a row of one of them determines: those of which all columns of a key are equal to
-// something known.
-func (f *flat) fixed(d *database, from int) []bool {
-	whole := make([]bool, len(f.tables))
-	whole[from] = true
+// closure are the occurrences that a row of one of them determines: those of which all columns of a key are equal to something known; and
+// those that are there if it is. What is gone counts as determined.
+func (f *flat) closure(d *database, from int, gone []bool) (whole, there []bool) {
+	if gone == nil {
+		gone = make([]bool, len(f.tables))
+	}
+	whole, there = slices.Clone(gone), make([]bool, len(f.tables))
+	whole[from], there[from] = true, true
 	known := map[at]bool{}
-	knows := func(a at) bool { return whole[a.table] || known[a] }
+	knows := func(a at) bool { return !gone[a.table] && (whole[a.table] || known[a]) }
 	for again := true; again; {
 		again = false
 		learn := func(a at) {
-			if !knows(a) {
+			if !gone[a.table] && !knows(a) {
 				known[a], again = true, true
 			}
 		}
@@ -26,10 +29,19 @@ func (f *flat) fixed(d *database, from int) []bool {
 				learn(e.b)
 			}
 		}
-		for _, e := range f.equal {
+		holds := func(e equation) {
 			both(e)
+			for _, a := range []at{e.a, e.b} {
+				if (!e.constant || a == e.a) && !gone[a.table] && !there[a.table] {
+					there[a.table], again = true, true
+				}
+			}
+		}
+		for _, e := range f.equal {
+			holds(e)
 		}
 		for _, j := range f.outer {
+			is := slices.ContainsFunc(j.missing, func(i int) bool { return there[i] })
 			for _, c := range j.on {
 				e, ok := c.equation()
 				if !ok {
@@ -37,8 +49,10 @@ func (f *flat) fixed(d *database, from int) []bool {
 				}
 				inside := func(a at) bool { return slices.Contains(j.missing, a.table) }
 				switch {
-				case slices.Contains(j.missing, from) || !e.constant && inside(e.a) && inside(e.b):
-					both(e) // the row is there, so its side is not missing
+				case is:
+					holds(e) // a row of the side is there, so it is not missing
+				case !e.constant && inside(e.a) && inside(e.b):
+					both(e)
 				case e.constant:
 					if inside(e.a) {
 						learn(e.a)
@@ -58,14 +72,15 @@ func (f *flat) fixed(d *database, from int) []bool {
 			}
 		}
 	}
-	return whole
+	return whole, there
 }
 
 // single are the occurrences of which a row is in one row of the view at most.
 func (f *flat) single(d *database) []bool {
 	out := make([]bool, len(f.tables))
 	for i := range f.tables {
-		out[i] = !slices.Contains(f.fixed(d, i), false)
+		whole, _ := f.closure(d, i, nil)
+		out[i] = !slices.Contains(whole, false)
 	}
 	return out
 }
@@ -85,7 +100,7 @@ func (f *flat) deleted(d *database) []int {
 	if list, ok := f.view.chosen(d); ok {
 		return list
 	}
-	if !slices.Contains(f.preserved(d), true) {
+	if f.anchors(d) == nil {
 		return nil
 	}
 	var out []int
@@ -191,7 +206,7 @@ func (f *flat) targets(d *database, c flatColumn, kind string) []at {
 		return []at{c.at}
 	}
 	preserved := f.preserved(d)
-	if !slices.Contains(preserved, true) {
+	if f.anchors(d) == nil || kind == "INSERT" && !slices.Contains(preserved, true) {
 		return nil
 	}
 	var out []at
@@ -205,7 +220,7 @@ func (f *flat) targets(d *database, c flatColumn, kind string) []at {
 	if out != nil {
 		return out
 	}
-	if kind == "UPDATE" && !preserved[c.at.table] && f.joined(c.at) || kind == "INSERT" && f.missing[c.at.table] && f.alone(c.at.table) == nil {
+	if kind == "UPDATE" && (!preserved[c.at.table] && f.joined(c.at) || f.looked(c.at)) || kind == "INSERT" && f.missing[c.at.table] && f.alone(c.at.table) == nil {
 		return nil
 	}
 	return []at{c.at}

@@ -57,10 +57,9 @@ type push struct {
 	f         *flat
 	kinds     []*kind // of the view's columns
 	preserved []bool
-	made      map[int][]*row // rows of occurrences that outer joins had left out
-	fresh     map[*row]int   // rows inserted, and for which occurrence
-	supplied  map[at]bool    // columns that have a value by the statement or a condition of the view
-	drawn     []value        // from sequences
+	fresh     map[*row]int // rows inserted, and for which occurrence
+	supplied  map[at]bool  // columns that have a value by the statement or a condition of the view
+	drawn     []value      // from sequences
 	draws     int
 	part      bool // of a statement
 }
@@ -172,8 +171,10 @@ func (p *push) update() outcome {
 		return o
 	}
 	writes := map[place]value{}
-	for _, r := range rows {
-		lost := map[int]map[int]value{} // what is set of occurrences that are missing
+	p.fresh = map[*row]int{}
+	sets := make([]map[at]value, len(rows))
+	for n, r := range rows {
+		sets[n] = map[at]value{}
 		for i, a := range p.set {
 			c := p.f.columns[a.column]
 			targets := p.f.targets(p.d, c, p.kind)
@@ -185,11 +186,8 @@ func (p *push) update() outcome {
 				if o.code != "" {
 					return o
 				}
+				sets[n][t] = v
 				if r.bases[t.table] == nil {
-					if lost[t.table] == nil {
-						lost[t.table] = map[int]value{}
-					}
-					lost[t.table][t.column] = v
 					continue
 				}
 				to := place{r.bases[t.table], t.column}
@@ -199,18 +197,15 @@ func (p *push) update() outcome {
 				writes[to] = v
 			}
 		}
-		for i, set := range lost {
-			if o := p.make(r, i, set); o.code != "" {
-				return o
-			}
-		}
 	}
 	for to, v := range writes {
 		to.row.values[to.column] = v
 	}
-	for i, list := range p.made {
-		t := p.d.tables[p.f.tables[i]]
-		t.rows = append(t.rows, list...)
+	whole := slices.Clone(rows)
+	for n := range whole {
+		if o := p.make(&whole[n].found, sets[n]); o.code != "" {
+			return o
+		}
 	}
 	if o := p.d.generate(); o.code != "" {
 		return o
@@ -218,7 +213,7 @@ func (p *push) update() outcome {
 	if o := p.constraints(); o.code != "" {
 		return o
 	}
-	return p.look(rows, before)
+	return p.look(rows, whole, before)
 }
 
 // wanting is a row of the view with what its columns are to show, in the order of SET.
@@ -262,99 +257,27 @@ func (p *push) agreed(pairs []paired) ([]wanting, outcome) {
 	return out, outcome{}
 }
 
-// make makes the row of an occurrence that an outer join has left out of a view row, if a value that is not NULL is set.
-// What the outer join compares its columns with, they get.
-func (p *push) make(r wanting, i int, set map[int]value) outcome {
-	some := false
-	for _, v := range set {
-		some = some || !v.null
-	}
-	if !some {
-		return outcome{}
-	}
-	join := p.f.alone(i)
-	if join == nil {
-		return refused("0A000", "a row of several tables is missing")
-	}
-	t := p.d.tables[p.f.tables[i]]
-	made := &row{}
-	for c := range t.columns {
-		made.values = append(made.values, p.defaultOf(t, c))
-	}
-	now := func(a at) value {
-		for n, s := range p.set {
-			c := p.f.columns[s.column]
-			if slices.Contains(p.f.targets(p.d, c, p.kind), a) {
-				return r.wants[n].add(-c.plus)
-			}
-		}
-		return columnOf(r.bases, a)
-	}
-	for _, c := range join.on {
-		if e, ok := c.equation(); ok && !e.constant {
-			if e.a.table != i {
-				e.a, e.b = e.b, e.a
-			}
-			made.values[e.a.column] = now(e.b)
-		}
-	}
-	for c, v := range set {
-		made.values[c] = v
-	}
-	for c, v := range made.values {
-		var o outcome
-		if made.values[c], o = t.kinds[c].assign(v); o.code != "" {
-			return o
-		}
-	}
-	if o := t.generate(made); o.code != "" {
-		return o
-	}
-	if t.primary {
-		for _, other := range p.made[i] {
-			if !slices.ContainsFunc(t.keys[0], func(c int) bool { return other.values[c] != made.values[c] }) {
-				if !slices.Equal(other.values, made.values) {
-					return refused("21000", "two view rows make one row of %s", t.name)
-				}
-				return outcome{}
-			}
-		}
-	}
-	if p.made == nil {
-		p.made = map[int][]*row{}
-	}
-	p.made[i] = append(p.made[i], made)
-	return outcome{}
-}
-
-// identity are the base rows of the tables whose key the view preserves: they tell one row of the view from the others.
-func (p *push) identity(r found) string {
-	text := ""
-	for i, base := range r.bases {
-		if p.preserved[i] || !slices.Contains(p.preserved, true) {
-			text += fmt.Sprintf("%p ", base)
-		}
-	}
-	return text
-}
-
-// look looks at the view again. The rows that the statement was about must show what was SET, and besides only what
-// follows from it: expressions over such columns, and the columns of a base row that was not in the row before. Every
+// look looks at the view again. The rows that the statement was about, whole with what was made for them, must show what was SET, and
+// besides only what follows from it: expressions over such columns, and the columns of a base row that was not in the row before. Every
 // other row of the view must be as it was.
-func (p *push) look(rows []wanting, before []found) outcome {
+func (p *push) look(rows, whole []wanting, before []found) outcome {
 	out := outcome{count: len(rows), after: p.d}
 	about := map[string]bool{}
 	linked := map[string]found{} // as the view shows it, if it does
+	visible := map[string]bool{}
 	for _, whole := range []bool{false, true} {
 		for _, r := range evaluate(p.d, p.view, !whole) {
-			linked[p.identity(r)] = r
+			linked[p.identity(r)], visible[p.identity(r)] = r, whole
 		}
 	}
-	for _, r := range rows {
-		about[p.identity(r.found)] = true
-		now, ok := linked[p.identity(r.found)]
+	for n, r := range rows {
+		about[p.identity(r.found)], about[p.identity(whole[n].found)] = true, true
+		now, ok := linked[p.identity(whole[n].found)]
 		if !ok {
 			return refused("44000", "the row %s is not in the join any more", p.text(r.found))
+		}
+		if !slices.Equal(r.bases, whole[n].bases) && !visible[p.identity(whole[n].found)] {
+			return refused("44000", "what is made for the row %s would not be seen", p.text(r.found))
 		}
 		if o := p.checkOption(now); o.code != "" {
 			return o
@@ -362,9 +285,14 @@ func (p *push) look(rows []wanting, before []found) outcome {
 		if o := p.meant(r, now); o.code != "" {
 			return o
 		}
+		for i, base := range whole[n].bases {
+			if _, made := p.fresh[base]; made && now.bases[i] != base {
+				return refused("44000", "what is made for the row %s is not in the join", p.text(r.found))
+			}
+		}
 		out.answer(p, now)
 	}
-	if o := p.others(before, about); o.code != "" {
+	if o := p.others(before, about, nil); o.code != "" {
 		return o
 	}
 	slices.Sort(out.returning)
@@ -407,17 +335,21 @@ func (p *push) meant(was wanting, now found) outcome {
 	return outcome{}
 }
 
-// others compares the rows that a statement was not about with what they were.
-func (p *push) others(before []found, about map[string]bool) outcome {
+// others compares the rows that a statement was not about with what they were. Rows that lack what rows inserted or deleted have may
+// vanish or appear with them.
+func (p *push) others(before []found, about map[string]bool, with []found) outcome {
 	was := map[string]string{}
+	replaced := func(r found) bool {
+		return slices.ContainsFunc(with, func(x found) bool { return p.instead(r, x) })
+	}
 	for _, r := range before {
-		if id := p.identity(r); !about[id] {
+		if id := p.identity(r); !about[id] && !(p.kind == "INSERT" && replaced(r)) {
 			was[id] = p.text(r)
 		}
 	}
 	for _, r := range evaluate(p.d, p.view, false) {
 		id := p.identity(r)
-		if about[id] {
+		if about[id] || p.kind == "DELETE" && replaced(r) {
 			continue
 		}
 		if text, there := was[id]; !there || text != p.text(r) {
@@ -459,9 +391,13 @@ func (p *push) delete() outcome {
 	about := map[string]bool{}
 	out := outcome{count: len(rows), after: p.d}
 	gone := map[*row]bool{}
+	_, chosen := p.view.chosen(p.d)
 	for _, r := range rows {
 		about[p.identity(r)] = true
 		out.answer(p, r)
+		if anchors := p.f.anchors(p.d); !chosen && anchors != nil && r.bases[anchors[0]] == nil {
+			return refused("21000", "the row %s would stay", p.text(r))
+		}
 		for _, i := range p.f.deleted(p.d) {
 			if base := r.bases[i]; base != nil {
 				gone[base] = true
@@ -475,7 +411,7 @@ func (p *push) delete() outcome {
 	if o := p.constraints(); o.code != "" {
 		return o
 	}
-	if o := p.others(before, about); o.code != "" {
+	if o := p.others(before, about, rows); o.code != "" {
 		return o
 	}
 	return out

@@ -48,7 +48,7 @@ func newWorld(g shape, o options) *world {
 	for i := range n {
 		v := g.view(w.d, string(rune('v'+i)), w.views, o)
 		for range 5 { // views that cannot be written are soon dealt with
-			if slices.Contains(flatten(w.d, v).preserved(w.d), true) {
+			if flatten(w.d, v).anchors(w.d) != nil {
 				break
 			}
 			v = g.view(w.d, string(rune('v'+i)), w.views, o)

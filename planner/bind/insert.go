@@ -406,7 +406,7 @@ func (b *binder) generate(s *scope, p *algebra.Project, t *catalog.Table, set []
 // newChecks are the conditions of WITH CHECK OPTION over new rows.
 func (w *writeTarget) newChecks(b *binder, s *scope) []algebra.ViewCheck {
 	var out []algebra.ViewCheck
-	if w.relinked {
+	if w.relinked || len(w.follows) > 0 {
 		out = w.relinkedChecks(b, s)
 	} else {
 		r := w.renew()

@@ -25,6 +25,8 @@ func (s *scope) update(q *ast.Update) *result {
 		rel = &algebra.Filter{Input: rel, Cond: s.condition(inWhere, q.Where)}
 	}
 	w.announce(b, s, q.Set)
+	whole := rel
+	rel = w.keep(b, s, rel)
 	visible := s.visible
 	renewed := w.newSource(b, s)
 	s.visible = append([]*source{renewed}, without(visible, w.src)...)
@@ -43,32 +45,39 @@ func (s *scope) update(q *ast.Update) *result {
 	}
 	p := b.pass(rel)
 	set := s.setClauses(w, q.Set, p)
+	if w.join {
+		w.setOnce(b, s, set, p)
+	}
 	out := &algebra.Update{Checks: w.newChecks(b, s), Returning: items, View: w.view}
 	if !w.join {
 		out.View = nil
 	}
 	out.Verify, out.Rows = verify, rows
 	for _, base := range w.bases {
-		assigned := set[base]
-		if len(assigned) == 0 {
+		if len(set[base]) == 0 && w.touched[base] == nil {
 			continue
 		}
 		t := &algebra.UpdateTarget{Table: base.table, Key: base.key, Old: base.old}
-		if w.join {
-			w.optional(b, s, base, t, set, p)
+		if len(set[base]) > 0 {
+			t.Set = b.assignments(s, base, set, p)
 		}
-		t.Set = b.assignments(s, base, set, p)
 		if len(items) > 0 || len(out.Checks) > 0 || out.Verify != nil {
 			t.New = base.new
 		}
 		if verify != nil {
 			for i := range verify.Roles {
-				if r := &verify.Roles[i]; w.bases[r.Base] == base && t.Optional {
+				if r := &verify.Roles[i]; w.bases[r.Base] == base && w.flat.bases[r.Base].nullable {
 					r.Target = len(out.Targets)
 				}
 			}
 		}
 		out.Targets = append(out.Targets, t)
+	}
+	if w.join {
+		w.optional(b, s, out, set, p)
+	}
+	if kept, ok := rel.(*algebra.Project); ok && rel != whole {
+		b.passLate(kept, whole)
 	}
 	b.passLate(p, rel)
 	out.Source = p
@@ -124,6 +133,9 @@ func (w *writeTarget) announce(b *binder, s *scope, list []*ast.SetClause) {
 			}
 		}
 	}
+	if w.join {
+		w.makes(touched)
+	}
 	for _, base := range w.bases {
 		if touched[base] != nil {
 			if w.view != nil {
@@ -137,6 +149,9 @@ func (w *writeTarget) announce(b *binder, s *scope, list []*ast.SetClause) {
 		w.touched = touched
 		w.relink(b)
 		w.joins = w.joins || w.join && w.flat.keys().joinsBy(generated)
+		if w.join {
+			w.follows = w.followers()
+		}
 	}
 }
 
@@ -160,7 +175,12 @@ func (s *scope) delete(q *ast.Delete) *result {
 		}
 	}
 	for _, base := range w.deleted() {
-		out.Targets = append(out.Targets, &algebra.DeleteTarget{Table: base.table, Key: base.key, Old: base.old})
+		t := &algebra.DeleteTarget{Table: base.table, Key: base.key, Old: base.old}
+		if w.join && w.flat.deleteFrom == nil {
+			i := w.index(base)
+			t.Required = w.flat.bases[i].nullable && i == w.flat.keys().anchors[0]
+		}
+		out.Targets = append(out.Targets, t)
 	}
 	return &result{rel: out, cols: cols}
 }

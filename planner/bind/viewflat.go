@@ -55,7 +55,7 @@ type flatItem struct {
 
 // outerJoin is a join with a side that may be missing.
 type outerJoin struct {
-	on      []scalar    // the condition, with those of inner joins within the missing side
+	on      []scalar    // the condition, with those of inner joins and views within the missing side
 	missing []*flatBase // the tables of the side that may be missing; both for a full join
 	full    bool
 }
@@ -64,6 +64,8 @@ type outerJoin struct {
 type viewLevel struct {
 	view *catalog.Table
 	cond scalar
+	// side is the outer join that may leave out the view, and with it the condition; nil if there is none.
+	side *outerJoin
 }
 
 // Reasons, PostgreSQL's where it has them.
@@ -127,7 +129,7 @@ func (b *binder) flattenInto(f *flatView, view *catalog.Table) {
 			rel = &algebra.Filter{Input: rel, Cond: where}
 		}
 		f.rel = rel
-		f.levels = append([]viewLevel{{view, where}}, f.levels...)
+		f.levels = append([]viewLevel{{view: view, cond: where}}, f.levels...)
 		f.cols = nil
 		for i, t := range targets {
 			c := &flatColumn{name: view.Columns[i].Name, expr: b.known(t.expr), view: view, column: view.Columns[i].Name}
@@ -300,6 +302,12 @@ func (f *flatView) flatJoin(kind ast.JoinKind, on scalar, n0, n1 int) {
 		}
 	}
 	f.conds = always
+	for i := range f.levels {
+		if l := &f.levels[i]; l.cond != nil && l.side == nil && columnsWithin(l.cond, within) {
+			l.side = j
+			j.on = append(j.on, conjuncts(l.cond)...)
+		}
+	}
 	f.outer = append(f.outer, j)
 }
 

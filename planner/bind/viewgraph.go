@@ -24,7 +24,9 @@ type keyGraph struct {
 	// single[i]: a row of table i occurs in one row of the view at most; on the missing side of an outer join, of those that show it.
 	single []bool
 	fixes  [][]bool // fixes[i][j]: a row of table i fixes that of table j, or that there is none
-	asked  map[catalog.OID]bool
+	// anchors are the tables by which the rows of the view are told apart: see findAnchors. Without any the view cannot be written.
+	anchors []int
+	asked   map[catalog.OID]bool
 }
 
 // baseColumn is a column of one of the base tables.
@@ -103,11 +105,11 @@ func columnUnder(e scalar) algebra.ColID {
 	}
 }
 
-// always are the conditions that hold of every row of the view, those of the views under it included.
+// always are the conditions that hold of every row of the view, those of the views under it included if no outer join leaves them out.
 func (f *flatView) always() []scalar {
 	out := append([]scalar(nil), f.conds...)
 	for _, l := range f.levels {
-		if l.cond != nil {
+		if l.cond != nil && l.side == nil {
 			out = append(out, conjuncts(l.cond)...)
 		}
 	}
@@ -129,13 +131,14 @@ func (f *flatView) keys() *keyGraph {
 	n := len(f.bases)
 	g.preserved, g.single, g.fixes = make([]bool, n), make([]bool, n), make([][]bool, n)
 	for i, base := range f.bases {
-		g.fixes[i] = g.closure(i)
+		g.fixes[i], _ = g.closure(i, nil)
 		g.single[i] = true
 		for _, fixed := range g.fixes[i] {
 			g.single[i] = g.single[i] && fixed
 		}
 		g.preserved[i] = n == 1 || g.single[i] && !base.nullable
 	}
+	g.anchors = g.findAnchors()
 	f.graph = g
 	return g
 }
@@ -150,74 +153,72 @@ func (j *outerJoin) within(base *flatBase) bool {
 	return false
 }
 
-// closure finds the tables that a row of table i fixes.
-func (g *keyGraph) closure(i int) []bool {
+// closure finds the tables, of those left (nil: all), that a row of table i fixes, and those that are there if it is.
+func (g *keyGraph) closure(i int, left []bool) (whole, there []bool) {
 	bases := g.f.bases
-	whole := make([]bool, len(bases))
-	whole[i] = true
+	whole, there = make([]bool, len(bases)), make([]bool, len(bases))
+	whole[i], there[i] = true, true
 	known := map[baseColumn]bool{}
+	changed := true
 	has := func(id algebra.ColID) bool {
 		c, ok := g.at[id]
 		return ok && (whole[c.base] || known[c])
 	}
-	learn := func(id algebra.ColID) bool {
-		c, ok := g.at[id]
-		if !ok || whole[c.base] || known[c] {
-			return false
+	learn := func(id algebra.ColID) {
+		if c, ok := g.at[id]; ok && inLeft(left, c) && !whole[c.base] && !known[c] {
+			known[c], changed = true, true
 		}
-		known[c] = true
-		return true
+	}
+	both := func(e equation) {
+		if e.b == 0 || has(e.b) {
+			learn(e.a)
+		}
+		if e.b != 0 && has(e.a) {
+			learn(e.b)
+		}
+	}
+	// holds is an equation that is known to be true, of values that are not NULL: so the rows of its columns are there.
+	holds := func(e equation) {
+		for _, id := range []algebra.ColID{e.a, e.b} {
+			if c, ok := g.at[id]; ok && inLeft(left, c) && !there[c.base] {
+				there[c.base], changed = true, true
+			}
+		}
+		both(e)
 	}
 	missing := func(j *outerJoin, id algebra.ColID) bool {
 		c, ok := g.at[id]
 		return ok && j.within(bases[c.base])
 	}
-	for changed := true; changed; {
+	for changed {
 		changed = false
-		both := func(e equation) {
-			if e.b == 0 {
-				changed = learn(e.a) || changed
-				return
-			}
-			if has(e.a) {
-				changed = learn(e.b) || changed
-			}
-			if has(e.b) {
-				changed = learn(e.a) || changed
-			}
-		}
 		for _, e := range g.equations {
-			both(e)
+			holds(e)
 		}
 		for _, j := range g.f.outer {
 			if j.full {
 				continue
 			}
-			// If the row that is known is on the missing side, then that side is not missing. Otherwise the kept side fixes the
-			// columns it is compared with, not the other way round.
-			if j.within(bases[i]) {
-				for _, e := range equationsOf(j.on) {
-					both(e)
-				}
-				continue
+			// If a row of the missing side is there, then that side is not missing. Otherwise the kept side fixes the columns it is
+			// compared with, not the other way round.
+			is := false
+			for k, base := range bases {
+				is = is || there[k] && j.within(base)
 			}
 			for _, e := range equationsOf(j.on) {
-				if e.b == 0 {
+				switch {
+				case is:
+					holds(e)
+				case e.b == 0:
 					if missing(j, e.a) {
-						changed = learn(e.a) || changed
+						learn(e.a)
 					}
-					continue
-				}
-				a, b := e.a, e.b
-				if missing(j, a) && missing(j, b) {
+				case missing(j, e.a) && missing(j, e.b):
 					both(e)
-					continue
-				}
-				if missing(j, a) {
-					a, b = b, a
-				}
-				if has(a) && missing(j, b) {
-					changed = learn(b) || changed
+				case missing(j, e.a) && has(e.b):
+					learn(e.a)
+				case missing(j, e.b) && has(e.a):
+					learn(e.b)
 				}
 			}
 		}
@@ -227,7 +228,7 @@ func (g *keyGraph) closure(i int) []bool {
 			}
 		}
 	}
-	return whole
+	return whole, there
 }
 
 // hasKey reports whether the columns known hold a unique key of a table. Since they are known by equality they
@@ -311,19 +312,6 @@ func (g *keyGraph) equated(id algebra.ColID) []baseColumn {
 	return out
 }
 
-// anyPreserved reports whether a table of the join is key-preserved.
-func (g *keyGraph) anyPreserved() bool { return g.identity() >= 0 }
-
-// identity is a table by whose rows the rows of the view are told apart: the first that is key-preserved; -1 if there is none.
-func (g *keyGraph) identity() int {
-	for i, p := range g.preserved {
-		if p {
-			return i
-		}
-	}
-	return -1
-}
-
 // tables are the tables that columns of an expression belong to.
 func (g *keyGraph) tables(e scalar) map[int]bool {
 	cols := algebra.ColSet{}
@@ -388,21 +376,16 @@ func (g *keyGraph) joinedBy(id algebra.ColID) bool {
 	return false
 }
 
-// alone reports whether a table makes up the missing side of an outer join by itself, so that a row of it can be made where there is
-// none.
+// alone is the outer join that leaves out a table by itself, so that INSERT can make a row of it and of no other; nil if there is none.
 func (g *keyGraph) alone(i int) *outerJoin {
-	var found *outerJoin
-	for _, j := range g.f.outer {
-		if !j.within(g.f.bases[i]) {
-			continue
-		}
-		if found != nil || j.full || len(j.missing) != 1 {
-			return nil
-		}
-		found = j
+	if sides := g.sidesOf(i); len(sides) == 1 && !sides[0].full && len(sides[0].missing) == 1 {
+		return sides[0]
 	}
-	return found
+	return nil
 }
+
+// anyPreserved reports whether a table of the join is key-preserved. Then it is the only anchor.
+func (g *keyGraph) anyPreserved() bool { return len(g.anchors) > 0 && g.preserved[g.anchors[0]] }
 
 // joinsBy reports whether some columns stand in a condition over several tables.
 func (g *keyGraph) joinsBy(columns map[baseColumn]bool) bool {

@@ -138,15 +138,16 @@ func (j *joinInsert) classes() {
 func (j *joinInsert) split() {
 	for i, base := range j.w.bases {
 		p := &insertPart{i: i, base: base, parent: !j.g.preserved[i]}
-		if j.w.flat.bases[i].nullable {
-			p.outer = j.g.alone(i)
-		}
+		p.outer = j.g.innermost(i)
 		for k, other := range j.w.bases {
 			if j.g.preserved[i] && j.g.preserved[k] && i != k && j.refers(k, other.table, i, base.table) {
 				p.parent = true
 			}
 		}
 		j.parts = append(j.parts, p)
+	}
+	if last := j.g.anchors[len(j.g.anchors)-1]; !j.g.preserved[last] { // UPDATE of a view without a key-preserved table
+		j.main, j.parts[last].parent = j.parts[last], false
 	}
 	for _, p := range j.parts {
 		if j.main == nil && !p.parent {
@@ -506,6 +507,9 @@ func (j *joinInsert) value(at baseColumn) scalar {
 			}
 		}
 	}
+	if p.outer != nil && j.g.alone(p.i) == nil {
+		return j.asItIs(p, at)
+	}
 	t := typeOf(c.Type, c.Mod)
 	v := j.row(j.class[at])
 	if c.Generated != "" { // whatever is given for what it equals
@@ -543,6 +547,45 @@ func (j *joinInsert) value(at baseColumn) scalar {
 		return added
 	}
 	return &algebra.Case{T: t, Whens: cases, Else: added}
+}
+
+// asItIs is a column of a table that is missing together with others, into which nothing is inserted: in a row of the view of which the
+// tables around are as they will be.
+func (j *joinInsert) asItIs(p *insertPart, at baseColumn) scalar {
+	b := j.b
+	used := algebra.ColSet{}
+	for _, c := range j.g.f.always() {
+		algebra.ScalarColumns(c, used)
+	}
+	for _, o := range j.g.f.outer {
+		for _, c := range o.on {
+			algebra.ScalarColumns(c, used)
+		}
+	}
+	rows := map[*baseTable]algebra.Rel{}
+	for i, base := range j.w.bases {
+		if !j.w.flat.bases[i].nullable || j.g.before(i, p.i) && j.parts[i].cte != nil {
+			row := &algebra.Project{Input: &algebra.Values{Rows: [][]scalar{{}}}}
+			for _, c := range base.src.scan.Cols {
+				v := scalar(nullOf(b.q.Column(c.ID).T))
+				if used.Has(c.ID) && c.Number > 0 {
+					v = j.value(baseColumn{i, c.Number})
+				}
+				row.Items = append(row.Items, algebra.Item{ID: c.ID, Expr: v})
+			}
+			rows[base] = row
+		}
+	}
+	rel, r := j.w.aroundRows(b, j.scope, rows, false)
+	for _, c := range p.base.src.scan.Cols {
+		if c.Number == at.number {
+			col := r.RewriteScalar(b.col(c.ID, -1)).(*algebra.Col)
+			return &algebra.Subquery{T: col.T, Kind: algebra.ScalarSubquery,
+				Rel: &algebra.Project{Input: rel, Items: []algebra.Item{{ID: col.ID, Expr: b.col(col.ID, -1)}}}}
+		}
+	}
+	c := p.base.table.Columns[at.number-1]
+	return nullOf(typeOf(c.Type, c.Mod)) // nothing asks for it
 }
 
 // lookup is a column of the row of a relation that has the key of the row in hand.

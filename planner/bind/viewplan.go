@@ -77,7 +77,8 @@ const (
 	notAsked          = "A subquery of the view reads the table that would be written, so that any row of the view could change."
 	notReferred       = "The column is what the view joins the table by: rows that refer to it would lose their partner."
 	notOuterColumn    = "An outer join looks for rows by this column."
-	notOuterInsert    = "An outer join leaves out several tables together, so no row of one of them can be made by itself."
+	notOuterInsert    = "An outer join leaves out several tables together, so INSERT cannot make a row of one of them by itself."
+	notManyInsert     = "An outer join may leave out each table of which a row is in one row of the view at most."
 )
 
 // AnalyzeView tells what can be written through a view.
@@ -119,8 +120,11 @@ func (b *binder) analyze(f *flatView) *Analysis {
 	if !updatable {
 		a.Update = no(noUpdatableColumn, tablesHint)
 	}
-	if a.Join && !g.anyPreserved() {
+	if a.Join && len(g.anchors) == 0 {
 		a.Insert, a.Update = no(noPreservedKey, keyHint), no(noPreservedKey, keyHint)
+	}
+	if a.Join && len(g.anchors) > 0 && !g.anyPreserved() {
+		a.Insert = Verdict{Reason: notManyInsert, Hint: tablesHint, View: f.view, Code: errs.FeatureNotSupported}
 	}
 	a.DeleteFrom, a.Delete = g.deletes()
 	if a.Join {
@@ -174,8 +178,11 @@ func (g *keyGraph) column(c *flatColumn) ColumnVerdict {
 		write(at)
 		return v
 	}
-	if !g.anyPreserved() {
+	if len(g.anchors) == 0 {
 		return refuse(noPreservedKey)
+	}
+	if !g.anyPreserved() {
+		v.Insert = no(notManyInsert)
 	}
 	// A join column: the reference is changed, not what it refers to.
 	if equal := g.equated(x.col.ID); len(equal) > 1 {
@@ -202,7 +209,7 @@ func (g *keyGraph) column(c *flatColumn) ColumnVerdict {
 		if g.joinedBy(x.col.ID) {
 			v.Update = no(notOuterColumn)
 		}
-		if g.alone(at.base) == nil {
+		if g.alone(at.base) == nil && v.Insert.OK {
 			v.Insert = no(notOuterInsert)
 		}
 	}
@@ -229,7 +236,7 @@ func (g *keyGraph) deletes() (list []int, v Verdict) {
 	seen := map[catalog.OID]bool{}
 	twice := false
 	for i, single := range g.single {
-		if single && g.anyPreserved() {
+		if single && len(g.anchors) > 0 {
 			list = append(list, i)
 			oid := f.bases[i].src.base.OID
 			twice = twice || seen[oid]

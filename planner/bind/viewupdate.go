@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -63,10 +64,19 @@ func (w *writeTarget) relink(b *binder) {
 	}
 }
 
-// around is the view without conditions on single tables, other than that a column of a key has a fixed value, as it is seen from the rows of some of its tables: these rows stand in the
-// places of the tables. The rewriter leads from the columns of the view's tables to those of it. loosely: other conditions than that columns
-// are equal may be violated.
+// around is the view without conditions on single tables, other than that a column of a key has a fixed value, as it is seen from the rows
+// of some of its tables: these rows stand in the places of the tables. The rewriter leads from the columns of the view's tables to those
+// of it. loosely: other conditions than that columns are equal may be violated.
 func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.ScanColumn, loosely bool) (algebra.Rel, *algebra.Rewriter) {
+	rels := map[*baseTable]algebra.Rel{}
+	for base, row := range rows {
+		rels[base] = w.rowOf(b, base, row)
+	}
+	return w.aroundRows(b, s, rels, loosely)
+}
+
+// aroundRows is around with the rows as relations.
+func (w *writeTarget) aroundRows(b *binder, s *scope, rows map[*baseTable]algebra.Rel, loosely bool) (algebra.Rel, *algebra.Rewriter) {
 	g := w.flat.keys()
 	var seen func(r algebra.Rel, optional bool) algebra.Rel
 	keeps := func(c scalar) bool {
@@ -112,7 +122,7 @@ func (w *writeTarget) around(b *binder, s *scope, rows map[*baseTable][]algebra.
 		case *algebra.Scan:
 			for _, base := range w.bases {
 				if base.src.scan == r && rows[base] != nil {
-					return w.rowOf(b, base, rows[base])
+					return rows[base]
 				}
 			}
 		}
@@ -181,12 +191,13 @@ func (b *binder) know(s *scope) {
 	}
 }
 
-// newRows are the new rows of the tables that an UPDATE changes.
+// newRows are the new rows of the tables that an UPDATE changes, and if rows of others follow, those that stay as they are.
 func (w *writeTarget) newRows() map[*baseTable][]algebra.ScanColumn {
 	rows := map[*baseTable][]algebra.ScanColumn{}
 	for base := range w.touched {
 		rows[base] = base.new
 	}
+	maps.Copy(rows, w.kept)
 	return rows
 }
 
@@ -237,91 +248,6 @@ func (w *writeTarget) relinkedChecks(b *binder, s *scope) []algebra.ViewCheck {
 		out = append(out, algebra.ViewCheck{View: c.View, Cond: exists(c.Cond)})
 	}
 	return out
-}
-
-// optional completes the target for a table that an outer join may leave out: if a value is given that is not NULL, the row is made.
-// Columns that the outer join compares get what they are compared with, all others their defaults.
-func (w *writeTarget) optional(b *binder, s *scope, base *baseTable, t *algebra.UpdateTarget, set map[*baseTable]map[int16]scalar, p *algebra.Project) {
-	g := w.flat.keys()
-	i := w.index(base)
-	if !w.flat.bases[i].nullable {
-		return
-	}
-	t.Optional = true
-	own := set[base]
-	var given []scalar
-	for _, c := range base.table.Columns {
-		v := own[c.Number]
-		if v == nil {
-			continue
-		}
-		if !simple(v) {
-			v = b.compute(s, p, c.Name, v)
-			own[c.Number] = v
-		}
-		given = append(given, &algebra.IsNull{Arg: v, Not: true})
-	}
-	switch len(given) {
-	case 0: // DEFAULT of a generated column
-		t.MakeIf = &algebra.Const{T: noMod(types.Bool), Value: types.NewBool(false)}
-	case 1:
-		t.MakeIf = given[0]
-	default:
-		t.MakeIf = &algebra.Or{Args: given}
-	}
-	j := g.alone(i)
-	if j == nil {
-		return
-	}
-	values := map[int16]scalar{}
-	for number, v := range own {
-		values[number] = v
-	}
-	take := func(id algebra.ColID, v scalar) {
-		c, ok := g.at[id]
-		if !ok || c.base != i || c.number < 0 || values[c.number] != nil {
-			return
-		}
-		col := base.table.Columns[c.number-1]
-		values[c.number] = b.assign(v, col.Type, col.Mod, col.Name, -1, false)
-		t.Joined = append(t.Joined, c.number)
-	}
-	now := func(id algebra.ColID) scalar {
-		if c, ok := g.at[id]; ok {
-			if v := set[w.bases[c.base]][c.number]; v != nil {
-				return v
-			}
-		}
-		return b.col(id, -1)
-	}
-	for _, e := range equationsOf(j.on) {
-		if e.b == 0 {
-			take(e.a, e.value)
-			continue
-		}
-		take(e.a, now(e.b))
-		take(e.b, now(e.a))
-	}
-	for _, c := range base.table.Columns {
-		if c.Dropped {
-			continue
-		}
-		a := algebra.Assignment{Number: c.Number}
-		switch {
-		case c.Generated != "":
-			a.Value = b.generated(base.table, c, func(n int16) scalar {
-				if v := values[n]; v != nil {
-					return v
-				}
-				return b.defaultOf(base.table, base.table.Columns[n-1])
-			})
-		case values[c.Number] != nil:
-			a.Value = values[c.Number]
-		default:
-			a.Value = b.defaultOf(base.table, c)
-		}
-		t.Make = append(t.Make, a)
-	}
 }
 
 func (w *writeTarget) index(base *baseTable) int {

@@ -82,10 +82,8 @@ func (w *writeTarget) verifyUpdate(b *binder, s *scope) *algebra.ViewVerify {
 	}
 	for _, c := range w.flat.cols {
 		follows := false
-		if w.relinked && !roles {
-			for i := range g.tables(c.expr) {
-				follows = follows || w.touched[w.bases[i]] == nil
-			}
+		for i := range g.tables(c.expr) {
+			follows = follows || w.follows[i] || w.relinked && !roles && w.touched[w.bases[i]] == nil
 		}
 		if follows {
 			v.Meant = append(v.Meant, nil)
@@ -146,8 +144,8 @@ func (w *writeTarget) verifyDelete() *algebra.ViewVerify {
 
 // identities are the tables whose rows tell rows of the view apart.
 func (w *writeTarget) identities() (list []int) {
-	if i := w.flat.keys().identity(); i >= 0 {
-		return []int{i}
+	if list = w.flat.keys().anchors; list != nil {
+		return list
 	}
 	for i := range w.bases {
 		list = append(list, i)

@@ -44,21 +44,43 @@ func (s *scope) viewTarget(view *catalog.Table, t *ast.TableRef, name string, op
 			}
 		}
 	}
-	w.levelChecks()
+	w.levelChecks(b)
 	s.add(w.src, t.Alias, "table")
 	return w
 }
 
 // levelChecks finds the conditions that CHECK OPTION demands: those of views with the option, and of all views
 // under one where it is cascaded. The innermost come first, as they are tested.
-func (w *writeTarget) levelChecks() {
+func (w *writeTarget) levelChecks(b *binder) {
 	cascaded := false
 	for _, l := range w.flat.levels {
 		cascaded = cascaded || l.view.View.CheckOption == "cascaded"
 		if l.cond != nil && (cascaded || l.view.View.CheckOption == "local") {
-			w.checks = append([]algebra.ViewCheck{{View: l.view, Cond: l.cond}}, w.checks...)
+			cond := l.cond
+			if l.side != nil { // a view that is left out has no row to test
+				cond = &algebra.Or{Args: []scalar{w.absent(b, w.flat.keys().core(l.side)[0]), cond}}
+			}
+			w.checks = append([]algebra.ViewCheck{{View: l.view, Cond: cond}}, w.checks...)
 		}
 	}
+	w.flat.graph = nil // there may be more columns
+}
+
+// absent is the condition that an outer join has left out a table, or that a row of it has nothing but NULL, which looks the same.
+func (w *writeTarget) absent(b *binder, i int) scalar {
+	src := w.bases[i].src
+	var list []scalar
+	for _, c := range src.cols {
+		if c.expr == nil {
+			b.scanColumn(c)
+		}
+		null := &algebra.IsNull{Arg: c.expr}
+		if src.base.Columns[c.number-1].NotNull {
+			return null
+		}
+		list = append(list, null)
+	}
+	return and(list...)
 }
 
 // changedView makes the target of UPDATE or DELETE for a view.

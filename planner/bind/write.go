@@ -29,7 +29,9 @@ type writeTarget struct {
 	touched map[*baseTable]map[int16]bool
 	// relinked: so that rows of other tables than those changed belong to the new rows. joins: changed columns are joined by.
 	relinked, joins bool
-	deletes         []int // of a view: the bases that DELETE removes rows of
+	follows         map[int]bool                        // tables that UPDATE does not change, whose rows may show because it makes rows of others
+	kept            map[*baseTable][]algebra.ScanColumn // if there are any, copies of what stays as it is: see keep
+	deletes         []int                               // of a view: the bases that DELETE removes rows of
 	// shown are the conditions that values given for inverted expressions are shown as they are.
 	shown []algebra.ViewCheck
 }
@@ -277,14 +279,14 @@ func (s *scope) returning(list []*ast.Target) ([]algebra.Item, []outCol) {
 // newSource is the target as RETURNING and CHECK OPTION see it: with the new rows.
 func (w *writeTarget) newSource(b *binder, s *scope) *source {
 	r := w.renew()
-	if w.relinked {
+	if w.relinked || len(w.follows) > 0 {
 		r = w.relinker(b, s)
 	}
 	src := &source{owner: s, name: w.src.name, table: w.table, alias: w.src.alias, relVisible: true, colsVisible: true, base: w.table, target: true}
 	for _, c := range w.src.cols {
 		x := *c
 		x.src, x.via = nil, nil
-		if w.relinked {
+		if w.relinked || len(w.follows) > 0 {
 			x.lazy = func() scalar { return r.RewriteScalar(c.expr) }
 			x.expr = nil
 		} else {
@@ -308,8 +310,10 @@ func (w *writeTarget) relinker(b *binder, s *scope) *algebra.Rewriter {
 		if !ok {
 			return nil, false
 		}
-		if at, ok := g.at[c.ID]; ok && w.touched[w.bases[at.base]] == nil {
+		if at, ok := g.at[c.ID]; ok && w.touched[w.bases[at.base]] == nil && w.relinked {
 			return w.relinkedColumn(b, s, c, w.newRows()), true
+		} else if ok && w.follows[at.base] {
+			return w.followed(b, s, c), true
 		}
 		return r.RewriteScalar(c), true
 	}}

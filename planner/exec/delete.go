@@ -2,6 +2,7 @@ package exec
 
 import (
 	"holdfast/kv"
+	"holdfast/sql/errs"
 	"holdfast/sql/types"
 )
 
@@ -25,6 +26,7 @@ type deleteTarget struct {
 	key    int
 	old    []int
 	seen   map[string]bool
+	node   *DeleteTarget
 }
 
 // Build implements Node.
@@ -36,7 +38,7 @@ func (n *Delete) Build(b *Builder) (Operator, error) {
 	}
 	in := LayoutOf(n.Source)
 	for _, t := range n.Targets {
-		d := &deleteTarget{}
+		d := &deleteTarget{node: t}
 		if d.writer, err = b.rowWriter(t.Target); err != nil {
 			return nil, err
 		}
@@ -138,6 +140,11 @@ func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {
 		first := false
 		for _, t := range o.targets {
 			if b.Cols[t.key].IsNull(i) {
+				if t.node.Required {
+					return errs.New(errs.CardinalityViolation, `a row of view "%s" would stay`, o.node.View.Name).
+						WithDetail(`DELETE removes rows of table "%s", and an outer join has left that out in this row.`, t.writer.table.Name).
+						WithHint("Leave out such rows, or delete from the table of which they are.")
+				}
 				continue
 			}
 			key := b.Cols[t.key].S[i]
@@ -167,7 +174,7 @@ func (o *deleteOp) removeBatch(ctx *Ctx, b *types.Batch) error {
 		if first {
 			rows.Sel = append(rows.Sel, int32(i))
 		}
-		if err := o.verify.note(ctx, b, nil, i, nil); err != nil {
+		if err := o.verify.note(ctx, b, nil, i, nil, false); err != nil {
 			return err
 		}
 	}

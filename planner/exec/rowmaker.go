@@ -14,11 +14,13 @@ import (
 type rowMaker struct {
 	node   *UpdateTarget
 	when   *Expr
+	found  *Expr   // a row is there already; nil: never
 	values []*Expr // by attribute number - 1; nil: no row can be made
 
-	made map[int]bool // rows of the batch at hand that are made
+	made map[int]bool // rows of the batch at hand that are made or found
+	met  map[int]bool // those that are found
 	rows [][]types.Datum
-	keys map[string]int // row keys of rows, if the table has a primary key
+	keys map[string]int // of rows: see key
 }
 
 func (b *Builder) rowMaker(t *UpdateTarget, in *Layout) (*rowMaker, error) {
@@ -29,6 +31,9 @@ func (b *Builder) rowMaker(t *UpdateTarget, in *Layout) (*rowMaker, error) {
 	var err error
 	if m.when, err = b.Expr(t.MakeIf, in); err != nil || t.Make == nil {
 		return m, err
+	}
+	if m.found, err = b.optional(t.Found, in); err != nil {
+		return nil, err
 	}
 	m.values = make([]*Expr, len(t.Table.Columns))
 	for _, a := range t.Make {
@@ -45,12 +50,15 @@ func (m *rowMaker) reset() {
 	}
 }
 
-// makes reports whether a row is made for row i of the batch at hand.
+// makes reports whether a row is made for row i of the batch at hand, or found: the view must show it.
 func (m *rowMaker) makes(i int) bool { return m != nil && m.made[i] }
+
+// meets reports whether the row that would be made for row i of the batch at hand is there already.
+func (m *rowMaker) meets(i int) bool { return m != nil && m.met[i] }
 
 // compute completes the images of a target: the rows made, and NULL for those that are not there.
 func (m *rowMaker) compute(ctx *Ctx, t *updateTarget, in *types.Batch) error {
-	m.made = nil
+	m.made, m.met = nil, nil
 	missing := types.Rows{Sel: []int32{}}
 	have := types.Rows{Sel: []int32{}}
 	for k := range in.N {
@@ -77,7 +85,7 @@ func (m *rowMaker) compute(ctx *Ctx, t *updateTarget, in *types.Batch) error {
 	if made.N > 0 {
 		if m.values == nil {
 			return errs.New(errs.FeatureNotSupported, `cannot set columns of table "%s" where an outer join has left out its row`, m.node.Table.Name).
-				WithDetail("No row can be made, since the outer join leaves out several tables together.").
+				WithDetail("No row can be made, since a full join leaves out the table.").
 				WithHint("Insert the row into the table.")
 		}
 		m.made = map[int]bool{}
@@ -94,8 +102,24 @@ func (m *rowMaker) compute(ctx *Ctx, t *updateTarget, in *types.Batch) error {
 				t.rows.Cols[j].Set(int(i), v.Datum(int(i)))
 			}
 		}
+		if m.found != nil {
+			m.met = map[int]bool{}
+			v, err := m.found.Eval(ctx, sub)
+			if err != nil {
+				return err
+			}
+			for _, i := range sub.Rows.Sel {
+				if !v.IsNull(int(i)) && v.Datum(int(i)).Bool() {
+					m.met[int(i)] = true
+				}
+			}
+		}
 		last := t.rows.Cols[len(t.rows.Cols)-1]
 		for _, i := range sub.Rows.Sel {
+			last.Set(int(i), types.NewInt(int64(m.node.Table.OID)))
+			if m.made[int(i)] = true; m.met[int(i)] {
+				continue
+			}
 			for _, n := range m.node.Joined {
 				if t.rows.Cols[n-1].IsNull(int(i)) {
 					return errs.New(errs.WithCheckOptionViolation, `cannot set columns of table "%s" where an outer join has left out its row`, m.node.Table.Name).
@@ -103,9 +127,7 @@ func (m *rowMaker) compute(ctx *Ctx, t *updateTarget, in *types.Batch) error {
 						WithHint("Set the column that it is compared with first.")
 				}
 			}
-			m.made[int(i)] = true
 			have.Sel = append(have.Sel, i)
-			last.Set(int(i), types.NewInt(int64(m.node.Table.OID)))
 		}
 	}
 	slices.Sort(have.Sel)
@@ -125,18 +147,37 @@ func positions(rows types.Rows) []int32 {
 	return all
 }
 
+// key is what rows that are one have in common, "" if they are all different.
+func (m *rowMaker) key(w *rowWriter, row []types.Datum) string {
+	if m.node.Unique == nil {
+		if w.codec.KeyColumns() == nil {
+			return ""
+		}
+		return string(w.codec.AppendRowKey(nil, row))
+	}
+	var key []byte
+	for _, n := range m.node.Unique {
+		if row[n-1].IsNull() {
+			return ""
+		}
+		key = appendGroupKey(key, m.node.Table.Columns[n-1].Type, row[n-1])
+	}
+	return string(key)
+}
+
 // make keeps the row made for row i of the batch at hand. Rows of the view that make one row must agree.
 func (o *updateOp) make(ctx *Ctx, t *updateTarget, i int) error {
 	m := t.maker
-	if !m.makes(i) {
+	if !m.makes(i) || m.meets(i) {
 		return nil
 	}
 	row := batchRow(t.rows, i)
-	if t.writer.codec.KeyColumns() != nil {
-		key := string(t.writer.codec.AppendRowKey(nil, row))
+	if key := m.key(t.writer, row); key != "" {
 		if at, ok := m.keys[key]; ok {
 			for j, c := range t.writer.table.Columns {
-				if !sameShown(c.Type, m.rows[at][j], row[j]) {
+				if m.node.Unique != nil && !slices.Contains(m.node.Given, c.Number) {
+					t.rows.Cols[j].Set(i, m.rows[at][j])
+				} else if !sameShown(c.Type, m.rows[at][j], row[j]) {
 					return o.differently(t)
 				}
 			}

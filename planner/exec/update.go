@@ -245,6 +245,9 @@ func atMostOne(n Node) bool {
 // lock locks the rows of all targets that a batch of the source shows.
 func (o *updateOp) lock(ctx *Ctx, b *types.Batch) error {
 	for _, t := range o.targets {
+		if t.idle() {
+			continue
+		}
 		if err := lockRows(ctx, t.writer, t.key, b, t.mode, whileUpdating); err != nil {
 			return err
 		}
@@ -284,6 +287,9 @@ func (o *updateOp) compute(ctx *Ctx, in *types.Batch) error {
 				if err := o.make(ctx, t, i); err != nil {
 					return err
 				}
+				continue
+			}
+			if t.idle() {
 				continue
 			}
 			isNew, err := o.collect(t, in, i)
@@ -329,8 +335,10 @@ func (o *updateOp) merged(ctx *Ctx, in *types.Batch) error {
 			if in.Cols[t.key].IsNull(i) {
 				continue
 			}
-			for j, d := range t.first.changes[t.first.seen[in.Cols[t.key].S[i]]].newRow {
-				t.rows.Cols[j].Set(i, d)
+			if at, ok := t.first.seen[in.Cols[t.key].S[i]]; ok {
+				for j, d := range t.first.changes[at].newRow {
+					t.rows.Cols[j].Set(i, d)
+				}
 			}
 		}
 		if err := t.check(ctx); err != nil {
@@ -377,20 +385,25 @@ func (o *updateOp) note(ctx *Ctx, in *types.Batch, kept types.Rows) error {
 	for k := range kept.N {
 		i := position(kept, k)
 		var must []int
+		shows := false
 		for n, r := range v.node.Roles {
 			if r.Target < 0 {
 				continue
 			}
-			if o.targets[r.Target].maker.makes(i) {
+			if o.targets[r.Target].maker.makes(i) && !o.targets[r.Target].maker.meets(i) {
 				must = append(must, n)
 			}
+			shows = shows || o.targets[r.Target].maker.makes(i)
 		}
-		if err := v.note(ctx, in, v.vecs, i, must); err != nil {
+		if err := v.note(ctx, in, v.vecs, i, must, shows); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// idle reports whether the target does not change rows that are there: its rows are only made where they are missing.
+func (t *updateTarget) idle() bool { return len(t.set) == 0 && t.maker != nil }
 
 // compute makes the new images of one target. Where an outer join has left out the row, and none is made, they are NULL.
 func (t *updateTarget) compute(ctx *Ctx, in *types.Batch) error {

@@ -73,6 +73,9 @@ type viewVerifier struct {
 type meantRow struct {
 	values []types.Datum
 	must   []int // roles in which a row was made, which must show
+	// made: rows that an outer join had left out were made, or found. So the row must show, and its identity has got keys where it had
+	// none.
+	made bool
 }
 
 // scalars are the expressions that are evaluated.
@@ -134,7 +137,7 @@ func (v *viewVerifier) evaluate(ctx *Ctx, images *types.Batch) (err error) {
 }
 
 // note takes row i of a batch of the source as one that is written.
-func (v *viewVerifier) note(ctx *Ctx, in *types.Batch, vecs []*types.Vec, i int, must []int) error {
+func (v *viewVerifier) note(ctx *Ctx, in *types.Batch, vecs []*types.Vec, i int, must []int, made bool) error {
 	if v == nil {
 		return nil
 	}
@@ -142,7 +145,7 @@ func (v *viewVerifier) note(ctx *Ctx, in *types.Batch, vecs []*types.Vec, i int,
 	for _, at := range v.keys {
 		id = appendIdentity(id, in.Cols[at].Datum(i))
 	}
-	return v.keep(ctx, id, vecs, i, must)
+	return v.keep(ctx, id, vecs, i, must, made)
 }
 
 // noteMade takes note of a row that an INSERT has made, i of the batch at hand.
@@ -150,7 +153,7 @@ func (v *viewVerifier) noteMade(ctx *Ctx, rowKey string, i int) error {
 	if v == nil {
 		return nil
 	}
-	return v.keep(ctx, appendIdentity(nil, types.NewString(rowKey)), v.vecs, i, nil)
+	return v.keep(ctx, appendIdentity(nil, types.NewString(rowKey)), v.vecs, i, nil, false)
 }
 
 // noteUpdated takes note of a row that ON CONFLICT has updated: whatever it is now.
@@ -158,11 +161,11 @@ func (v *viewVerifier) noteUpdated(ctx *Ctx, rowKey string) error {
 	if v == nil {
 		return nil
 	}
-	return v.keep(ctx, appendIdentity(nil, types.NewString(rowKey)), nil, 0, nil)
+	return v.keep(ctx, appendIdentity(nil, types.NewString(rowKey)), nil, 0, nil, false)
 }
 
-func (v *viewVerifier) keep(ctx *Ctx, id []byte, vecs []*types.Vec, i int, must []int) error {
-	row := meantRow{must: must}
+func (v *viewVerifier) keep(ctx *Ctx, id []byte, vecs []*types.Vec, i int, must []int, made bool) error {
+	row := meantRow{must: must, made: made}
 	if vecs != nil {
 		row.values = make([]types.Datum, len(vecs))
 		for j, x := range vecs {
@@ -208,7 +211,7 @@ func (v *viewVerifier) atEnd(ctx *Ctx, changes Changes) func(ctx *Ctx, q *ruleQu
 	before, rows, moved := ctx.Reader, v.rows, v.moved
 	v.rows, v.moved = nil, nil
 	return func(ctx *Ctx, q *ruleQueue) error {
-		c := &verification{ctx: ctx, node: v.node, rows: rows, moved: moved}
+		c := &verification{ctx: ctx, node: v.node, rows: rows, moved: moved, became: map[string]string{}}
 		if part := v.node.Part; part != 0 {
 			return c.run(before, q.parts[part])
 		}
@@ -222,6 +225,8 @@ type verification struct {
 	node  *ViewVerify
 	rows  map[string]meantRow
 	moved []map[string]string
+	// became are the identities that rows have now in which something was missing before.
+	became map[string]string
 }
 
 // shown is a row of the view that shows a changed row, and in which place.
@@ -302,6 +307,12 @@ func (c *verification) run(before kv.Reader, changes []Changes) error {
 			}
 		}
 	}
+	for id, row := range c.rows {
+		if _, there := now[id]; row.made && !there {
+			return errs.New(errs.WithCheckOptionViolation, `the new row of view "%s" would not show what it was given`, c.node.View.Name).
+				WithDetail("The rows of the side that an outer join has left out are there, and do not fulfil its condition.")
+		}
+	}
 	return nil
 }
 
@@ -364,16 +375,55 @@ func (c *verification) probeOne(p *Probe, role *ViewRole, reader kv.Reader, chan
 	return r.rows(c.ctx, plan, reader, changes, func(row []types.Datum) bool {
 		var id []byte
 		for i, key := range row[:n] {
-			if now && !key.IsNull() {
-				if old, moved := c.moved[i][key.Str()]; moved {
-					key = types.NewString(old)
-				}
+			if now {
+				key = c.oldKey(i, key)
 			}
 			id = appendIdentity(id, key)
+		}
+		if now {
+			id = c.before(id, row[:n])
 		}
 		into[string(id)] = shown{values: row[n:], ts: ts[n:], role: role}
 		return true
 	})
+}
+
+// before is the identity that a row of the view had: that with the keys of rows that were missing, if it is such a row that is written.
+func (c *verification) before(id []byte, keys []types.Datum) []byte {
+	if _, ours := c.rows[string(id)]; ours {
+		return id
+	}
+	for i := range keys[:len(keys)-1] {
+		if keys[i].IsNull() {
+			continue
+		}
+		var was []byte
+		for k, key := range keys {
+			if k <= i {
+				was = append(was, 0)
+				continue
+			}
+			was = appendIdentity(was, c.oldKey(k, key))
+		}
+		if row, ours := c.rows[string(was)]; ours && row.made {
+			if now, taken := c.became[string(was)]; taken && now != string(id) {
+				return id
+			}
+			c.became[string(was)] = string(id)
+			return was
+		}
+	}
+	return id
+}
+
+// oldKey is the key that a row had, of which table Bases[i] says.
+func (c *verification) oldKey(i int, key types.Datum) types.Datum {
+	if !key.IsNull() {
+		if old, moved := c.moved[i][key.Str()]; moved {
+			return types.NewString(old)
+		}
+	}
+	return key
 }
 
 func sameRow(ts []*types.Type, a, b []types.Datum) bool {

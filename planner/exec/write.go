@@ -63,12 +63,16 @@ type (
 		MakeIf   algebra.Scalar
 		Make     []algebra.Assignment
 		Joined   []int16
+		Found    algebra.Scalar
+		Unique   []int16
+		Given    []int16
 	}
 	// DeleteTarget is one table that Delete removes from.
 	DeleteTarget struct {
 		*Target
-		Key algebra.ColID
-		Old []algebra.ScanColumn
+		Key      algebra.ColID
+		Old      []algebra.ScanColumn
+		Required bool // see algebra.DeleteTarget
 	}
 )
 
@@ -87,7 +91,7 @@ func (n *Insert) Scalars() []algebra.Scalar {
 func (n *Update) Scalars() []algebra.Scalar {
 	list := itemScalars(n.Returning)
 	for _, t := range n.Targets {
-		list = append(append(append(list, assignmentScalars(t.Set)...), some(t.MakeIf)...), assignmentScalars(t.Make)...)
+		list = append(append(append(list, assignmentScalars(t.Set)...), some(t.MakeIf)...), append(some(t.Found), assignmentScalars(t.Make)...)...)
 	}
 	return append(append(list, n.Verify.scalars()...), checkScalars(n.Checks)...)
 }

@@ -82,6 +82,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 			algebra.ScalarColumns(a.Value, need)
 		}
 		algebra.ScalarColumns(t.MakeIf, need)
+		algebra.ScalarColumns(t.Found, need)
 	}
 	verifyColumns(r.Verify, need)
 	need.Add(r.Rows...)
@@ -103,7 +104,7 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 		return nil, err
 	}
 	for _, t := range r.Targets {
-		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New, Optional: t.Optional, Joined: t.Joined}
+		planned := &exec.UpdateTarget{Key: t.Key, Old: t.Old, New: t.New, Optional: t.Optional, Joined: t.Joined, Unique: t.Unique, Given: t.Given}
 		if planned.Target, err = p.written(t.Table); err != nil {
 			return nil, err
 		}
@@ -112,6 +113,9 @@ func (p *planner) update(r *algebra.Update) (exec.Node, error) {
 			return nil, err
 		}
 		if planned.MakeIf, err = p.optionalScalar(t.MakeIf); err != nil {
+			return nil, err
+		}
+		if planned.Found, err = p.optionalScalar(t.Found); err != nil {
 			return nil, err
 		}
 		if t.Make != nil {
@@ -167,7 +171,7 @@ func (p *planner) delete(r *algebra.Delete) (exec.Node, error) {
 			return nil, err
 		}
 		target.Keep = keep || r.Verify != nil
-		n.Targets = append(n.Targets, &exec.DeleteTarget{Target: target, Key: t.Key, Old: t.Old})
+		n.Targets = append(n.Targets, &exec.DeleteTarget{Target: target, Key: t.Key, Old: t.Old, Required: t.Required})
 	}
 	if n.Verify, err = p.viewVerify(r.Verify, 0); err != nil {
 		return nil, err

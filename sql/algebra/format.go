@@ -307,6 +307,9 @@ func (f *formatter) rel(r Rel, depth int) {
 			}
 			if t.Make != nil {
 				f.line(depth+2, "make if %s%s", f.scalar(t.MakeIf), f.assignments(t.Make, name))
+				if t.Found != nil {
+					f.line(depth+3, "unless found %s", f.scalar(t.Found))
+				}
 			}
 		}
 		f.verify(depth+1, r.Verify)

@@ -333,7 +333,7 @@ func (w *Rewriter) RewriteRel(r Rel) Rel {
 		n.Targets = make([]*UpdateTarget, len(r.Targets))
 		for i, t := range r.Targets {
 			c := *t
-			c.Set, c.MakeIf = w.assignments(t.Set), w.RewriteScalar(t.MakeIf)
+			c.Set, c.MakeIf, c.Found = w.assignments(t.Set), w.RewriteScalar(t.MakeIf), w.RewriteScalar(t.Found)
 			if t.Make != nil {
 				c.Make = w.assignments(t.Make)
 			}

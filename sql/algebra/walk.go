@@ -144,6 +144,7 @@ func (v *Visitor) VisitRel(r Rel) {
 		for _, t := range r.Targets {
 			v.visitAssignments(t.Set)
 			v.VisitScalar(t.MakeIf)
+			v.VisitScalar(t.Found)
 			v.visitAssignments(t.Make)
 		}
 		v.visitMeant(r.Verify)

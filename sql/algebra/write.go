@@ -50,11 +50,16 @@ type (
 		New   []ScanColumn // ColIDs of the new row in Returning and Checks
 		// Optional: an outer join may leave out the row; its key is then NULL. If MakeIf is true, a row is made of Make, which has
 		// one expression per live column; if Make is nil, that is an error.
-		// Joined are the columns by which the outer join looks for the row: a row with NULL in one of them would not be found.
+		// Joined are the columns by which joins look for the row: a row with NULL in one of them would not be found.
+		// Found, if it is not nil, is true if the row is there already, which Make then is; so nothing is made. Rows to be made that
+		// have the same values in Unique are one, which must have the same values in Given; nil: the primary key, and all columns.
 		Optional bool
 		MakeIf   Scalar
 		Make     []Assignment
 		Joined   []int16
+		Found    Scalar
+		Unique   []int16
+		Given    []int16
 	}
 	// ViewVerify tells how to see whether a write through a join view has the effect that was meant: that the view shows the rows
 	// written as they were given, and its other rows as they were.
@@ -97,6 +102,8 @@ type (
 		Table *catalog.Table
 		Key   ColID
 		Old   []ScanColumn
+		// Required: a row of View in which an outer join has left out the table is an error, since it would stay.
+		Required bool
 	}
 	// Assignment gives a column its new value.
 	Assignment struct {
