@@ -193,7 +193,7 @@ func (g shapes) query() (shape, text string) {
 		{"window", fmt.Sprintf("SELECT id FROM (SELECT id, a, %s OVER (PARTITION BY r) AS n FROM (SELECT s.id, s.r, s.c AS a, s.d FROM s) s) w WHERE n %s a", g.pick("sum(d)", "count(*)", "max(d)", "min(a)"), g.op())},
 		{"window of all", "SELECT id FROM (SELECT id, a, rank() OVER (ORDER BY a) AS n FROM r) w WHERE n = a"},
 		{"distinct", "SELECT DISTINCT a, b FROM r WHERE " + g.nested("r", 1)},
-		{"distinct on", fmt.Sprintf("SELECT 1 FROM (SELECT DISTINCT ON (r) r, c FROM s ORDER BY r, id DESC) q WHERE c %s %d", g.op(), g.n())},
+		{"distinct on", fmt.Sprintf("SELECT 1 FROM (SELECT DISTINCT ON (r) r, c FROM s ORDER BY r, id DESC, c) q WHERE c %s %d", g.op(), g.n())},
 		{"limit", fmt.Sprintf("SELECT a FROM (SELECT a FROM r ORDER BY a DESC NULLS LAST LIMIT 2) q WHERE a %s %d", g.op(), g.n())},
 		{"series", "SELECT r.id FROM r, generate_series(1, r.a) n WHERE n = r.b"},
 		{"array", fmt.Sprintf("SELECT id FROM r WHERE cardinality(ARRAY (SELECT c FROM s WHERE s.r = r.id)) %s r.a", g.op())},

@@ -82,10 +82,13 @@ func (j *joinInsert) findArbiters(c *ast.OnConflict) []*catalog.Index {
 		numbers[number] = true
 	}
 	for _, x := range t.Indexes {
-		if !x.Unique || x.Invalid || deferrable(t, x) || !plain(x) || len(x.Keys) != len(numbers) {
+		if !x.Unique || x.Invalid || deferrable(t, x) || x.Predicate != "" || len(x.Keys) != len(numbers) {
 			continue
 		}
 		if !slices.ContainsFunc(x.Keys, func(k catalog.IndexKey) bool { return !numbers[k.Column] }) {
+			if !plain(x) {
+				notPlain()
+			}
 			found = append(found, x)
 		}
 	}
