@@ -152,7 +152,8 @@ type Txn interface {
 	// changed meanwhile. Open iterators of marked reads do not go on. It may also be called without an error before.
 	Recheck(ctx context.Context) error
 
-	// WaitDurable returns when the snapshot's state is durable. No answer may leave the server before.
+	// WaitDurable returns when the snapshot's state is durable. No answer that rests on it may leave the server before: one
+	// that a durable state gives as well need not wait.
 	WaitDurable(ctx context.Context) error
 	// Durable reports whether the snapshot's state is durable already, so that WaitDurable would not wait.
 	Durable() bool

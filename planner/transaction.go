@@ -204,8 +204,8 @@ func (s *Session) refresh(ctx context.Context) error {
 	return s.open(ctx, false)
 }
 
-// WaitDurable returns when the state that the session's transaction reads is on disk. No answer may leave the
-// server before.
+// WaitDurable returns when the state that the session's transaction reads is on disk. No answer that rests on it may leave the
+// server before: see runStep for one that does not.
 func (s *Session) WaitDurable() error {
 	if s.tx == nil || s.tx.kv == nil || s.tx.failed || s.tx.lost != nil { // which has waited before its error
 		return nil

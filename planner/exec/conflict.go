@@ -135,28 +135,25 @@ func (r *conflictResolver) rowKey(ctx *Ctx, o *insertOp) (string, error) {
 // another one proposed, or one made in the same table for another role. What has been inserted for the row into other tables could not be
 // taken back. Nor may it be inserted where the statement has moved the row that it met: nothing was inserted for it.
 func (r *conflictResolver) ours(ctx *Ctx, w *rowWriter, row []types.Datum, rowKey, existing string, by *catalog.Index) error {
-	twice := errs.New(errs.CardinalityViolation, "rows of an INSERT with ON CONFLICT through a join view have the same key").
-		WithHint("Leave out the rows that come later.")
 	switch {
 	case by == nil && w.touchesKey(r.number):
 		if _, before, err := r.existing(ctx, ctx.Reader, w, row, rowKey); err != nil || before == nil {
 			return err
 		}
-		return twice
 	case by == nil:
 		return nil
-	case r.written[existing]:
-		if !r.node.OnConflict.DoUpdate { // it may meet one that was there as well, by another key
-			if _, before, err := r.existing(ctx, ctx.Reader, w, row, rowKey); err != nil || before != nil {
-				return err
-			}
+	case !r.written[existing]:
+		if _, before, err := ctx.Reader.Get(ctx, w.key(existing), kv.Existence); err != nil || before {
+			return ctx.Error(err)
 		}
-		return twice
+		return w.duplicate(ctx, by, row, nil)
+	case !r.node.OnConflict.DoUpdate: // it may meet one that was there as well, by another key
+		if _, before, err := r.existing(ctx, ctx.Reader, w, row, rowKey); err != nil || before != nil {
+			return err
+		}
 	}
-	if _, before, err := ctx.Reader.Get(ctx, w.key(existing), kv.Existence); err != nil || before {
-		return ctx.Error(err)
-	}
-	return w.duplicate(ctx, by, row, nil)
+	return errs.New(errs.CardinalityViolation, "rows of an INSERT with ON CONFLICT through a join view have the same key").
+		WithHint("Leave out the rows that come later.")
 }
 
 // existing finds in a state the row key of a row that has one of the arbiters' keys, and which; nil if there is none.
